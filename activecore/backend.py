@@ -1,0 +1,315 @@
+"""Where partials are computed: the contract that every backend signs."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from activecore.cancel import check_cancelled
+from activecore.errors import ChunkError, ChunkNotFound, ConfigError, did_you_mean
+from activecore.kernel import Buffer, reduce_buffers, undecodable
+from activecore.model import OPERATIONS, ChunkBatch, ChunkRequest, Cost, Partial
+
+if TYPE_CHECKING:
+    import fsspec
+    from numpy.typing import NDArray
+
+__all__ = ["CONTRACT", "BackendOptions", "ByteRangeBackend", "StorageBackend"]
+
+CONTRACT: tuple[int, int] = (1, 0)
+"""Version (major, minor) of the contract in this module, in ``model`` and hooks."""
+
+Options: TypeAlias = "BackendOptions"
+
+
+class BackendOptions(BaseModel):
+    """What can be configured about a backend; subclass it to add your own.
+
+    Options are typed, checked and immutable. They come from a config file, the
+    environment or the arguments of ``open``, and are shown by ``activecore config``,
+    which masks every ``SecretStr``. Their pickle leaves secrets out: a worker takes
+    them from its own configuration, by ``profile``.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True
+    )
+
+    profile: str | None = Field(
+        default=None, description="Name of the profile these options came from."
+    )
+    concurrency: int | None = Field(
+        default=None, ge=1, description="Batches at work at once; none: the backend's."
+    )
+
+    @classmethod
+    def make(cls, values: dict[str, Any], *, where: str = "options") -> Options:
+        """Build and check options from plain values.
+
+        Raises
+        ------
+        ConfigError
+            One line that names the key, and the closest known one if it is unknown;
+            never the value, which may be a secret.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            problems = []
+            for problem in error.errors(include_input=False, include_context=False):
+                key = ".".join(str(part) for part in problem["loc"])
+                if problem["type"] == "extra_forbidden":
+                    hint = did_you_mean(key, cls.model_fields)
+                    known = ", ".join(sorted(cls.model_fields))
+                    text = f"unknown key {key!r}{hint or f' (known: {known})'}"
+                else:
+                    text = f"{key}: {problem['msg']}" if key else problem["msg"]
+                problems.append(text)
+            msg = f"{where}: {'; '.join(problems)}"
+            raise ConfigError(msg) from None
+
+    def public(self) -> dict[str, Any]:
+        """Give every value that is not a secret and not a default."""
+        return {
+            name: value
+            for name in self.model_fields_set
+            if not isinstance(value := getattr(self, name), SecretStr)
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).make, (self.public(),)
+
+
+class StorageBackend(ABC):
+    """Where partials of chunks are computed.
+
+    A complete backend, for a store that serves byte ranges, is about ten lines::
+
+        class MemoryBackend(ByteRangeBackend):
+            name = "memory"
+
+            def filesystem(self, url: str) -> fsspec.AbstractFileSystem:
+                return fsspec.filesystem("memory")
+
+            def read_range(self, source: str, offset: int, size: int) -> bytes:
+                end = None if size == -1 else offset + size
+                return fsspec.filesystem("memory").cat_file(
+                    source, start=offset, end=end
+                )
+
+    registered in ``pyproject.toml`` under the entry-point group ``activecore`` and
+    by a module-level function::
+
+        @activecore.hookimpl
+        def activecore_backend() -> type[StorageBackend]:
+            return MemoryBackend
+
+    Making an instance does no I/O: connections open on first use, once per process.
+    Instances are shared by threads.
+    """
+
+    name: ClassVar[str]
+    """The entry-point name, by which users and config files know the backend."""
+    options_type: ClassVar[type[BackendOptions]] = BackendOptions
+    """What can be configured about it."""
+    contract: ClassVar[tuple[int, int]] = CONTRACT
+    """The (major, minor) contract it was written for; write the numbers out."""
+    operations: ClassVar[frozenset[str]] = frozenset({"select"})
+    """What it can compute of a chunk; what is not listed is never sent to it."""
+
+    batch_bytes: int = 4 << 20
+    """Decoded bytes that a batch should hold, about."""
+    batch_chunks: int = 4096
+    """Chunks that a batch may hold at most; a server wants few."""
+
+    def __init__(self, options: BackendOptions | None = None) -> None:
+        self.options = self.options_type() if options is None else options
+        self.concurrency: int = self.options.concurrency or min(32, os.cpu_count() or 1)
+
+    @abstractmethod
+    def reduce_chunk(self, request: ChunkRequest) -> Partial:
+        """Reduce one chunk where it lives.
+
+        Called concurrently from several threads: share no file position and no
+        buffer. Read only the bytes the request names. Decode all ``codecs``,
+        verify checksums, take the selection, apply every missing rule, then reduce
+        ``axis``, keeping reduced axes at length one. ``count`` is the number of
+        non-missing elements behind each value; it may be zero, and then the value
+        is not read by anyone. Sums accumulate in 64 bits whatever the dtype.
+
+        Returns
+        -------
+        Partial
+            Arrays that nobody else holds, native-endian, no leading chunk axis.
+
+        Raises
+        ------
+        ChunkNotFound
+            There is no such object. "Forbidden" is not absence.
+        ChunkError, BackendError
+            Anything else that went wrong. Never return a guess.
+        """
+
+    def reduce_chunks(self, batch: ChunkBatch) -> Partial:
+        """Reduce every chunk of a batch; the default asks ``reduce_chunk`` for each.
+
+        The obligations of ``reduce_chunk`` hold for each chunk. Override it where
+        many chunks together are cheaper than one by one. If any chunk fails, fail
+        the whole batch with an error whose ``position`` is the chunk's.
+
+        Returns
+        -------
+        Partial
+            One leading axis more than a chunk's partial: the chunk, in batch order.
+            ``absent`` lists the positions of objects that are not there; their
+            values are not read by anyone.
+        """
+        shape = batch.reduced_shape
+        partials: list[Partial | None] = []
+        for position in range(len(batch)):
+            check_cancelled()
+            try:
+                partials.append(self.reduce_chunk(batch[position]))
+            except ChunkNotFound:
+                partials.append(None)
+            except ChunkError as error:
+                error.position = position
+                raise
+        present = [partial for partial in partials if partial is not None]
+        if not present:
+            return reduce_buffers(batch, [None] * len(batch))
+
+        def column(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+            rows = iter(arrays)
+            blank = np.zeros(shape, dtype=arrays[0].dtype)
+            return np.stack(
+                [
+                    blank if p is None else np.broadcast_to(next(rows), shape)
+                    for p in partials
+                ]
+            )
+
+        width = len(present[0].values)
+        return Partial(
+            values=tuple(
+                column([partial.values[k] for partial in present]) for k in range(width)
+            ),
+            count=column([np.asarray(partial.count) for partial in present]),
+            absent=np.array(
+                [i for i, partial in enumerate(partials) if partial is None],
+                dtype=np.int64,
+            ),
+            cost=sum((partial.cost for partial in present), Cost()),
+        )
+
+    def why_not(self, batch: ChunkBatch) -> str | None:  # noqa: ARG002 - for subclasses
+        """Say why this backend would not answer a batch rightly, or None.
+
+        Asked once per batch, before anything is sent, and by ``explain``; must do no
+        I/O. Name a dtype or codec it lacks, or an accumulator that may wrap, in one
+        sentence for a user. A batch of length zero asks about its layout in general.
+        """
+        return None
+
+    @abstractmethod
+    def filesystem(self, url: str) -> fsspec.AbstractFileSystem:
+        """Give the filesystem through which metadata behind ``url`` is read.
+
+        It must offer ``info``, ``exists``, ``isdir``, ``find``, ``open`` and
+        ``cat_file`` with ``start`` and ``end``, with the backend's credentials and
+        time limits. The paths that readers see in it are the ``source`` of requests.
+        """
+
+    def check(self) -> str:
+        """Say in one sentence that the backend works, or raise a ``BackendError``.
+
+        Called by ``activecore backends --check``. May do I/O, must end within the
+        time limit, must not need a source.
+        """
+        return "ready"
+
+    def close(self) -> None:  # noqa: B027 - nothing to close is an ordinary case
+        """Release connections. Idempotent; waits for calls in flight; later calls raise.
+
+        The wait ends with the time limit of the calls.
+        """
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+
+class ByteRangeBackend(StorageBackend):
+    """A backend for a store that only serves bytes: the kernel reduces them here.
+
+    Implement ``read_range``, or ``read_ranges`` where many ranges together are
+    cheaper; the rest is inherited, with every operation.
+    """
+
+    operations: ClassVar[frozenset[str]] = OPERATIONS
+
+    def read_range(self, source: str, offset: int, size: int) -> Buffer:
+        """Read ``size`` bytes at ``offset`` of ``source``; size -1: the whole object.
+
+        Called concurrently from several threads. Return exactly the bytes asked
+        for: fewer is an error, not an answer.
+
+        Raises
+        ------
+        ChunkNotFound
+            There is no such object. "Forbidden" is not absence.
+        ChunkReadError, BackendError
+            Anything else that went wrong.
+        """
+        msg = f"{type(self).__name__} must implement read_range or read_ranges"
+        raise TypeError(msg)
+
+    def read_ranges(
+        self,
+        sources: Sequence[str],
+        offsets: Sequence[int],
+        sizes: Sequence[int],
+    ) -> list[Buffer | None]:
+        """Read many ranges; None for each object that is not there.
+
+        The obligations of ``read_range`` hold for each.
+        """
+        buffers: list[Buffer | None] = []
+        ranges = zip(sources, offsets, sizes, strict=True)
+        for position, (source, offset, size) in enumerate(ranges):
+            check_cancelled()
+            try:
+                buffers.append(self.read_range(source, offset, size))
+            except ChunkNotFound:
+                buffers.append(None)
+            except ChunkError as error:
+                error.position = position
+                raise
+        return buffers
+
+    def reduce_chunk(self, request: ChunkRequest) -> Partial:
+        """Read the chunk's bytes and reduce them here."""
+        partial = self.reduce_chunks(ChunkBatch.of(request))
+        if len(partial.absent) > 0:
+            msg = f"there is no object {request.source!r}"
+            raise ChunkNotFound(msg)
+        return Partial(
+            values=tuple(values[0] for values in partial.values),
+            count=partial.count[0],
+            cost=partial.cost,
+        )
+
+    def reduce_chunks(self, batch: ChunkBatch) -> Partial:
+        """Read the chunks' bytes and reduce them here, all together."""
+        buffers = self.read_ranges(
+            batch.sources.tolist(), batch.offsets.tolist(), batch.sizes.tolist()
+        )
+        return reduce_buffers(batch, buffers)
+
+    def why_not(self, batch: ChunkBatch) -> str | None:
+        """Name a codec that the kernel cannot decode, or None."""
+        return undecodable(batch.layout)

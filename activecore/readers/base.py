@@ -1,0 +1,97 @@
+"""The contract that every reader signs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    import fsspec
+
+    from activecore.model import ArrayInfo, VariableInfo
+
+__all__ = ["Reader"]
+
+
+class Reader(ABC):
+    """Turns a source and the name of a variable into an ``ArrayInfo``.
+
+    A reader reads metadata only, through the filesystem that the backend gave it,
+    and leaves every chunk to backends. It is made, used and closed by one thread at
+    a time.
+    """
+
+    name: ClassVar[str]
+    """The name by which ``open(..., reader=...)`` knows it."""
+
+    @classmethod
+    @abstractmethod
+    def recognises(
+        cls, fs: fsspec.AbstractFileSystem, path: str, head: bytes
+    ) -> bool:
+        """Tell by its content whether this reader understands the source.
+
+        Called before any instance is made, for each reader in turn. Never decide by
+        the suffix: files are misnamed. Read little: most sources are not yours.
+
+        Parameters
+        ----------
+        fs, path
+            The source, and the filesystem it lies in.
+        head
+            The file's first bytes (up to 4096); ``b""`` for a directory or prefix.
+        """
+
+    @abstractmethod
+    def __init__(
+        self, fs: fsspec.AbstractFileSystem, path: str, *, group: str = "/"
+    ) -> None:
+        """Open the source's metadata.
+
+        Raises
+        ------
+        SourceNotFound, UnsupportedFormat
+            In one line that names the path.
+        VariableNotFound
+            There is no such group.
+        """
+
+    @abstractmethod
+    def variables(self) -> Mapping[str, VariableInfo]:
+        """List every variable, those in groups under ``group/name``.
+
+        Reads no chunk index. Variables that cannot be reduced are listed too.
+        """
+
+    @abstractmethod
+    def array(self, name: str) -> ArrayInfo:
+        """Describe one variable, its chunk index included.
+
+        The result stays usable after ``close`` and survives pickling.
+
+        Raises
+        ------
+        VariableNotFound
+            With close matches. Also a ``KeyError``.
+        UnsupportedFormat
+            The variable's storage is refused: external files, virtual datasets.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the source. Idempotent. Arrays already made stay usable."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
