@@ -580,8 +580,9 @@ class ChunkIndex(Protocol):
 class Packing:
     """How stored numbers become the numbers that users mean (CF 8.1).
 
-    ``unpacked = stored * scale_factor + add_offset``, in NumPy's arithmetic with
-    the attributes' own dtypes, as netCDF4-python does it.
+    ``unpacked = stored * scale_factor + add_offset``: in NumPy's arithmetic with the
+    attributes' own dtypes, as netCDF4-python does it, or wholly in the dtype
+    ``convert``, as xarray does it.
     """
 
     scale_factor: Scalar | None = None
@@ -590,15 +591,17 @@ class Packing:
     """None: nothing added."""
     stored: np.dtype[Any] = field(default_factory=lambda: np.dtype("f8"))
     """Dtype of what is unpacked, native-endian."""
+    convert: np.dtype[Any] | None = None
+    """Dtype of all the arithmetic; None: what NumPy's promotion gives."""
 
     def unpack(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Unpack an array of stored values."""
-        values = stored
+        values = np.asarray(stored, dtype=self.convert)
         if self.scale_factor is not None:
-            values = values * self.scale_factor
+            values = np.asarray(values * self.scale_factor, dtype=self.convert)
         if self.add_offset is not None:
-            values = values + self.add_offset
-        return np.asarray(values)
+            values = np.asarray(values + self.add_offset, dtype=self.convert)
+        return values
 
     @property
     def dtype(self) -> np.dtype[Any]:

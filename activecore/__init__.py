@@ -1,0 +1,1 @@
+"""activecore: reduce climate and earth-science arrays where they lie."""
