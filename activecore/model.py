@@ -660,5 +660,7 @@ class ArrayInfo:
     """How stored values are unpacked; None: they are meant as stored."""
     version: str | None = None
     """Changes when the source does; None: cannot be told."""
+    version_source: str = ""
+    """Path whose ``source_version`` that is, to ask again at the end of a run."""
     source: str = ""
     """URL or path, for people to read."""

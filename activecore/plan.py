@@ -1,0 +1,236 @@
+"""Which part of which chunk is needed, and where its answer goes. Pure: no I/O.
+
+Each dimension is planned by itself:
+
+1. The selection is sorted (a negative step reversed, a list ordered); what undoes
+   that is remembered in ``restore``.
+2. The chunks it touches are put in classes: those of which the same part is wanted.
+   A slice gives three at most (first, whole, last), a step or a list more.
+3. A *group* takes one class from each dimension. All its chunks share a selection.
+4. Groups are cut into *boxes*, rectangles of at most so many chunks. A box is what a
+   worker gets: its chunks' partials reshape to the rectangle and merge without a loop.
+
+The order of boxes follows from the selection, the grid and the box size alone, and is
+the order in which answers are combined.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from activecore.model import AxisSelection
+from activecore.selection import DimensionView, View
+
+__all__ = ["Box", "Plan", "make_plan"]
+
+Positions: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Class:
+    """Chunks of one dimension of which the same part is wanted."""
+
+    selection: AxisSelection
+    """The part, within the chunk."""
+    width: int
+    """How many elements that is."""
+    chunks: Positions
+    """The chunks' numbers along the dimension, ascending."""
+    starts: Positions
+    """Where each one's part begins in the sorted selection."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Box:
+    """A rectangle of chunks that share a selection, and where their answers go."""
+
+    selection: tuple[AxisSelection, ...]
+    """What is wanted of each chunk."""
+    widths: tuple[int, ...]
+    """How many elements that is along each dimension."""
+    chunks: tuple[Positions, ...]
+    """Chunk numbers along each dimension; the box is their product, in C order."""
+    starts: tuple[Positions, ...]
+    """Where each chunk's part begins in the sorted selection, along each dimension."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many chunks along each dimension."""
+        return tuple(len(chunks) for chunks in self.chunks)
+
+    def __len__(self) -> int:
+        return math.prod(self.shape)
+
+    def coords(self) -> Positions:
+        """Give the chunks' grid coordinates, shape (n, d), in C order."""
+        mesh = np.meshgrid(*self.chunks, indexing="ij")
+        if not mesh:
+            return np.empty((1, 0), dtype=np.int64)
+        return np.stack([axis.ravel() for axis in mesh], axis=1)
+
+    def destination(self, dimension: int) -> slice | Positions:
+        """Say where the box's elements lie in the sorted selection of a dimension."""
+        starts, width = self.starts[dimension], self.widths[dimension]
+        first = int(starts[0])
+        if np.array_equal(starts, first + width * np.arange(len(starts))):
+            return slice(first, first + width * len(starts))
+        return (starts[:, np.newaxis] + np.arange(width)).ravel()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """All chunks that a selection touches, in groups, and how to undo the sorting."""
+
+    shape: tuple[int, ...]
+    """Length of the sorted selection along every stored dimension, integers' too."""
+    classes: tuple[tuple[_Class, ...], ...]
+    """The classes of each dimension."""
+    restore: tuple[slice | Positions | None, ...]
+    """What turns the sorted selection back into the user's order; None: nothing."""
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks are touched."""
+        return math.prod(
+            sum(len(chosen.chunks) for chosen in dimension)
+            for dimension in self.classes
+        )
+
+    def boxes(self, most: int) -> Iterator[Box]:
+        """Cut the groups into boxes of at most ``most`` chunks, in plan order."""
+        if 0 in self.shape:
+            return
+        for group in itertools.product(*self.classes):
+            yield from _cut(group, most)
+
+
+def _cut(group: Sequence[_Class], most: int) -> Iterator[Box]:
+    lengths: list[int] = []
+    room = max(1, most)
+    for chosen in reversed(group):
+        # Whole rows first: neighbours along the last dimension are mostly
+        # neighbours in the file.
+        length = max(1, min(len(chosen.chunks), room))
+        lengths.insert(0, length)
+        room //= length
+    cuts = [
+        [
+            (chosen.chunks[at : at + length], chosen.starts[at : at + length])
+            for at in range(0, len(chosen.chunks), length)
+        ]
+        for chosen, length in zip(group, lengths, strict=True)
+    ]
+    for pieces in itertools.product(*cuts):
+        yield Box(
+            selection=tuple(chosen.selection for chosen in group),
+            widths=tuple(chosen.width for chosen in group),
+            chunks=tuple(chunks for chunks, _ in pieces),
+            starts=tuple(starts for _, starts in pieces),
+        )
+
+
+def make_plan(view: View, chunk_shape: Sequence[int]) -> Plan:
+    """Plan the chunks that a view touches.
+
+    Parameters
+    ----------
+    view
+        One item per stored dimension.
+    chunk_shape
+        Shape of the grid's cells.
+    """
+    dimensions = [
+        _plan_dimension(item, max(1, length))
+        for item, length in zip(view, chunk_shape, strict=True)
+    ]
+    return Plan(
+        shape=tuple(length for length, _, _ in dimensions),
+        classes=tuple(classes for _, classes, _ in dimensions),
+        restore=tuple(restore for _, _, restore in dimensions),
+    )
+
+
+def _plan_dimension(
+    item: DimensionView, cell: int
+) -> tuple[int, tuple[_Class, ...], slice | Positions | None]:
+    if isinstance(item, int):
+        return 1, _classes_of_range(range(item, item + 1), cell), None
+    if isinstance(item, range):
+        if item.step < 0 and len(item) > 1:
+            backwards = slice(None, None, -1)
+            return len(item), _classes_of_range(item[::-1], cell), backwards
+        return len(item), _classes_of_range(item, cell), None
+    ordered = np.argsort(item, kind="stable")
+    ascending = item[ordered]
+    restore = None
+    if not np.array_equal(ordered, np.arange(len(item))):
+        restore = np.empty(len(item), dtype=np.int64)
+        restore[ordered] = np.arange(len(item))
+    regular = _as_range(ascending)
+    if regular is not None:
+        return len(item), _classes_of_range(regular, cell), restore
+    return len(item), _classes_of_positions(ascending, cell), restore
+
+
+def _as_range(positions: Positions) -> range | None:
+    """Give evenly spaced positions as a range: a list of days is often a slice."""
+    if len(positions) == 0:
+        return range(0)
+    first = int(positions[0])
+    if len(positions) == 1:
+        return range(first, first + 1)
+    steps = np.diff(positions)
+    step = int(steps[0])
+    if step < 1 or not (steps == step).all():
+        return None
+    return range(first, int(positions[-1]) + 1, step)
+
+
+def _classes_of_range(positions: range, cell: int) -> tuple[_Class, ...]:
+    if len(positions) == 0:
+        return ()
+    start, step, count = positions.start, abs(positions.step), len(positions)
+    chunks = np.arange(start // cell, positions[-1] // cell + 1, dtype=np.int64)
+    # Ceiling division: the first element at or after each chunk's two ends.
+    low = np.maximum(-((start - chunks * cell) // step), 0)
+    high = np.minimum(-((start - (chunks + 1) * cell) // step), count)
+    touched = high > low
+    chunks, low, width = chunks[touched], low[touched], (high - low)[touched]
+    inside = start + low * step - chunks * cell
+    keys = np.stack([inside, width], axis=1)
+    found, which = np.unique(keys, axis=0, return_inverse=True)
+    which = which.reshape(-1)
+    classes = []
+    for number, (first, length) in enumerate(found.tolist()):
+        mine = which == number
+        stride = step if length > 1 else 1
+        part = slice(first, first + (length - 1) * stride + 1, stride)
+        classes.append(_Class(part, length, chunks[mine], low[mine]))
+    return tuple(sorted(classes, key=lambda chosen: int(chosen.chunks[0])))
+
+
+def _classes_of_positions(positions: Positions, cell: int) -> tuple[_Class, ...]:
+    chunks, starts = np.unique(positions // cell, return_index=True)
+    ends = np.append(starts[1:], len(positions))
+    members: dict[tuple[int, ...], list[int]] = {}
+    spans = zip(chunks.tolist(), starts.tolist(), ends.tolist(), strict=True)
+    for number, (chunk, start, end) in enumerate(spans):
+        inside = tuple((positions[start:end] - chunk * cell).tolist())
+        members.setdefault(inside, []).append(number)
+    classes = []
+    for inside, numbers in members.items():
+        regular = _as_range(np.asarray(inside, dtype=np.int64))
+        part: AxisSelection = inside
+        if regular is not None:
+            part = slice(regular.start, regular.stop, regular.step)
+        mine = np.asarray(numbers, dtype=np.int64)
+        starts_of = starts[mine].astype(np.int64)
+        classes.append(_Class(part, len(inside), chunks[mine], starts_of))
+    return tuple(classes)
