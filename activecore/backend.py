@@ -234,9 +234,9 @@ class StorageBackend(ABC):
         return "ready"
 
     def close(self) -> None:  # noqa: B027 - nothing to close is an ordinary case
-        """Release connections. Idempotent; waits for calls in flight; later calls raise.
+        """Release connections; later calls raise.
 
-        The wait ends with the time limit of the calls.
+        Idempotent. Waits for calls in flight, at most for their time limit.
         """
 
     def __repr__(self) -> str:
@@ -252,7 +252,7 @@ class ByteRangeBackend(StorageBackend):
 
     operations: ClassVar[frozenset[str]] = OPERATIONS
 
-    def read_range(self, source: str, offset: int, size: int) -> Buffer:
+    def read_range(self, source: str, offset: int, size: int) -> Buffer:  # noqa: ARG002 - for subclasses
         """Read ``size`` bytes at ``offset`` of ``source``; size -1: the whole object.
 
         Called concurrently from several threads. Return exactly the bytes asked
@@ -265,8 +265,8 @@ class ByteRangeBackend(StorageBackend):
         ChunkReadError, BackendError
             Anything else that went wrong.
         """
-        msg = f"{type(self).__name__} must implement read_range or read_ranges"
-        raise TypeError(msg)
+        name = type(self).__name__
+        raise TypeError(f"{name} must implement read_range or read_ranges")
 
     def read_ranges(
         self,

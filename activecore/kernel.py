@@ -101,7 +101,7 @@ def reduce_buffers(
             column[rows] = piece
         count[rows] = behind
     if cost is None:
-        size = sum(memoryview(buffers[i]).nbytes for i in present)  # type: ignore[arg-type]
+        size = sum(memoryview(b).nbytes for b in buffers if b is not None)
         cost = Cost(requests=len(present), bytes_read=size, bytes_received=size)
     absent = np.setdiff1d(np.arange(len(batch)), np.asarray(present, dtype=np.int64))
     return Partial(values, count, absent.astype(np.int64), cost)

@@ -6,6 +6,7 @@ arrays are native-endian unless a dtype says otherwise.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -224,7 +225,7 @@ class ChunkLayout:
     absent_is_fill: bool = False
     """Whether an object that is not there means the fill value (Zarr) or an error."""
 
-    def __init__(  # noqa: PLR0913 - one field each
+    def __init__(
         self,
         dtype: np.dtype[Any] | str | type,
         shape: Iterable[int],
@@ -299,7 +300,7 @@ def _check_selection(
                 msg = f"slice {item} is not normal in a chunk of length {length}"
                 raise ValueError(msg)
         elif len(item) > 0:
-            ordered = all(a <= b for a, b in zip(item, item[1:], strict=False))
+            ordered = all(a <= b for a, b in itertools.pairwise(item))
             if not ordered or item[0] < 0 or item[-1] >= length:
                 msg = f"positions must ascend within a chunk of length {length}"
                 raise ValueError(msg)
@@ -481,6 +482,15 @@ class ChunkBatch(_LayoutFields):
             for axis, length in enumerate(self.selected_shape)
         )
 
+    @property
+    def partial_bytes(self) -> int:
+        """Size of one chunk's partial in bytes: values and counts."""
+        elements = math.prod(self.reduced_shape)
+        if self.operation == "select":
+            return elements * (self.dtype.itemsize + 1)
+        width = {"count": 0, "extrema": 2, "moments": 2}.get(self.operation, 1)
+        return elements * 8 * (width + 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -538,7 +548,7 @@ class Located:
     sizes: NDArray[np.int64]
     """How many bytes it takes; -1: the whole object."""
     layouts: NDArray[np.int64]
-    """Number of each chunk's layout in ``ArrayInfo.layouts``; ``ABSENT``, ``INLINE``."""
+    """Number of each chunk's layout in ``ArrayInfo.layouts``, ABSENT or INLINE."""
     inline: Mapping[int, NDArray[Any]] = field(default_factory=dict)
     """For positions that are ``INLINE``: the whole chunk, decoded, stored dtype."""
 

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["OPERATION", "Operation", "accumulator", "reduce_elements"]
+__all__ = ["OPERATION", "Operation", "Values", "accumulator", "reduce_elements"]
 
 Array: TypeAlias = NDArray[Any]
 Values: TypeAlias = tuple[Array, ...]

@@ -20,7 +20,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,15 @@ class Plan:
             sum(len(chosen.chunks) for chosen in dimension)
             for dimension in self.classes
         )
+
+    def sorted_along(self, dimension: int, along: NDArray[Any]) -> NDArray[Any]:
+        """Put values along a dimension, in the user's order, in the sorted one."""
+        restore = self.restore[dimension]
+        if restore is None:
+            return along
+        ordered = np.empty_like(along)
+        ordered[restore] = along
+        return ordered
 
     def boxes(self, most: int) -> Iterator[Box]:
         """Cut the groups into boxes of at most ``most`` chunks, in plan order."""

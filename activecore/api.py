@@ -1,0 +1,203 @@
+"""The way in: ``open``, and the flow from a URL to a result.
+
+url -> ``backend.filesystem`` -> reader -> ``ArrayInfo`` -> plan -> batches ->
+``backend.reduce_chunks`` -> partials -> combine -> finish (unpack, mask, dtype).
+
+``open`` goes as far as ``ArrayInfo``; ``ActiveArray.reduce`` goes the rest of the way.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any, Self, overload
+
+from activecore.array import ActiveArray
+from activecore.config import Settings, load_settings
+from activecore.discovery import make_backends, reader_class, reader_plugins
+from activecore.readers.choose import builtin_readers, find_reader, head_of
+from activecore.session import Session
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import fsspec
+
+    from activecore.model import VariableInfo
+    from activecore.readers.base import Reader
+
+__all__ = ["Dataset", "open"]
+
+
+class Dataset(Mapping[str, ActiveArray]):
+    """A read-only mapping of the variables behind one URL.
+
+    ``list(ds)`` names them, ``ds["tas"]`` and ``ds["group/var"]`` give arrays. As a
+    context manager it closes the source; arrays already made stay usable.
+    """
+
+    def __init__(self, url: str, reader: Reader, session: Session) -> None:
+        self.url = url
+        self._reader = reader
+        self._session = session
+        self._variables: Mapping[str, VariableInfo] | None = None
+
+    @property
+    def variables(self) -> Mapping[str, VariableInfo]:
+        """What a listing shows of each variable; no chunk index is read."""
+        if self._variables is None:
+            self._variables = self._reader.variables()
+        return self._variables
+
+    @property
+    def format(self) -> str:
+        """Name of the reader that understood the source."""
+        return self._reader.name
+
+    def __getitem__(self, name: str) -> ActiveArray:
+        return ActiveArray(self._reader.array(name), self._session)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.variables)
+
+    def __len__(self) -> int:
+        return len(self.variables)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.variables
+
+    def close(self) -> None:
+        """Close the source. Idempotent."""
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        lines = [f"<activecore.Dataset {self.url} ({self.format})>"]
+        for name, variable in self.variables.items():
+            lengths = ", ".join(
+                f"{dim}: {length}"
+                for dim, length in zip(variable.dims, variable.shape, strict=True)
+            )
+            lines.append(f"  {name} ({lengths}) {variable.dtype}")
+        return "\n".join(lines)
+
+
+@overload
+def open(
+    url: str | os.PathLike[str],
+    variable: None = None,
+    *,
+    backend: str | Sequence[str] | None = None,
+    profile: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    reader: str | None = None,
+    executor: Executor | None = None,
+    threads: int | None = None,
+    settings: Settings | None = None,
+) -> Dataset: ...
+
+
+@overload
+def open(
+    url: str | os.PathLike[str],
+    variable: str,
+    *,
+    backend: str | Sequence[str] | None = None,
+    profile: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    reader: str | None = None,
+    executor: Executor | None = None,
+    threads: int | None = None,
+    settings: Settings | None = None,
+) -> ActiveArray: ...
+
+
+def open(  # noqa: A001 - as in every library that opens things
+    url: str | os.PathLike[str],
+    variable: str | None = None,
+    *,
+    backend: str | Sequence[str] | None = None,
+    profile: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    reader: str | None = None,
+    executor: Executor | None = None,
+    threads: int | None = None,
+    settings: Settings | None = None,
+) -> Dataset | ActiveArray:
+    """Open a source, or one variable of it. Reads metadata only.
+
+    Parameters
+    ----------
+    url
+        A path or a URL.
+    variable
+        Name of a variable, ``"tas"`` or ``"group/tas"``; None: the whole dataset.
+    backend
+        Where chunks are reduced: the name of an installed backend, or several in
+        order of preference. None: what the configuration says for this URL, then
+        the backend that is installed for its scheme.
+    profile
+        A named profile of the configuration.
+    storage_options
+        Options for the backend, for this call; unknown ones are errors.
+    reader
+        Name of the reader; None: whichever recognises the content.
+    executor
+        Where batches are worked on, instead of threads of this process.
+    threads
+        Batches at work at once; None: what the configuration or the backend says.
+    settings
+        The configuration; None: from the environment and the config files.
+
+    Raises
+    ------
+    ConfigError, SourceNotFound, UnsupportedFormat, VariableNotFound, BackendError
+        Each in one line.
+    """
+    where = os.fspath(url)
+    chosen = load_settings() if settings is None else settings
+    backends = make_backends(
+        where,
+        backend=backend,
+        profile=profile,
+        storage_options=storage_options,
+        settings=chosen,
+    )
+    fs = backends[0].filesystem(where)
+    session = Session(
+        backends,
+        fs,
+        threads=chosen.threads if threads is None else threads,
+        deadline=chosen.deadline,
+        fall_back=chosen.on_failure != "raise",
+        executor=executor,
+    )
+    source = _open_reader(fs, fs._strip_protocol(where), reader)  # noqa: SLF001 - fsspec's own way
+    if variable is None:
+        return Dataset(where, source, session)
+    with source:
+        return ActiveArray(source.array(variable), session)
+
+
+def _open_reader(fs: fsspec.AbstractFileSystem, path: str, name: str | None) -> Reader:
+    """Open the source with the reader that is named, or that recognises it."""
+    head = head_of(fs, path)
+    if name is None:
+        asked = itertools.chain(builtin_readers(), reader_plugins())
+        return find_reader(fs, path, head, asked)(fs, path)
+    for builtin in builtin_readers():
+        if builtin.name == name:
+            return builtin(fs, path)
+    return reader_class(name)(fs, path)

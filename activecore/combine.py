@@ -1,0 +1,161 @@
+"""From partials to the one result, the same bits whatever order they arrive in.
+
+Partials of a box merge first, without a loop, where they were computed; boxes' merged
+partials are then taken in plan order. Both orders follow from the plan alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from activecore.operations import OPERATION, Values
+from activecore.plan import Box, Plan
+
+__all__ = ["Combiner", "Weights", "merge_box"]
+
+Array: TypeAlias = NDArray[Any]
+
+Weights: TypeAlias = Mapping[int, NDArray[np.float64]]
+"""Weights along each weighted dimension, in the order of the sorted selection."""
+
+
+def merge_box(
+    box: Box,
+    operation: str,
+    values: Values,
+    count: Array,
+    axes: Sequence[int],
+    weights: Weights,
+) -> tuple[Values, Array]:
+    """Merge the partials of a box's chunks along the reduced dimensions.
+
+    Parameters
+    ----------
+    values, count
+        Shape (n, *partial), chunks in the box's order. Weighted dimensions are not
+        reduced yet.
+    axes
+        All dimensions that end at length one, the weighted ones included.
+
+    Returns
+    -------
+    values, count
+        One array for the box: a reduced dimension has length one, another the
+        box's length along it. With weights, the values are the weighted sum and
+        the sum of the weights behind it.
+    """
+    ndim = len(box.shape)
+    grid = tuple(box.shape)
+    partials = tuple(value.reshape(grid + value.shape[1:]) for value in values)
+    behind = count.reshape(grid + count.shape[1:])
+    within: tuple[int, ...] = ()
+    if len(weights) > 0:
+        partials = _weigh(box, partials, behind, weights)
+        within = tuple(ndim + axis for axis in sorted(weights))
+    merged_axes = tuple(sorted(axes)) + within
+    if merged_axes:
+        with np.errstate(over="ignore", invalid="ignore"):
+            partials = OPERATION[operation].merge(partials, behind, merged_axes)
+        behind = np.add.reduce(behind, axis=merged_axes, keepdims=True)
+    return tuple(_joined(value, ndim) for value in partials), _joined(behind, ndim)
+
+
+def _weigh(box: Box, values: Values, count: Array, weights: Weights) -> Values:
+    """Turn sums and counts into weighted sums and sums of weights."""
+    ndim = len(box.shape)
+    factor = np.ones((1,) * (2 * ndim))
+    for axis, along in weights.items():
+        shape = [1] * (2 * ndim)
+        shape[axis], shape[ndim + axis] = box.shape[axis], box.widths[axis]
+        places = box.starts[axis][:, np.newaxis] + np.arange(box.widths[axis])
+        factor = factor * along[places].reshape(shape)
+    (total,) = values
+    with np.errstate(over="ignore", invalid="ignore"):
+        weighted = np.where(count > 0, total * factor, 0.0)
+    return weighted, count * factor
+
+
+def _joined(array: Array, ndim: int) -> Array:
+    """Turn (m0, m1, …, p0, p1, …) into (m0*p0, m1*p1, …)."""
+    pairs = [axis for d in range(ndim) for axis in (d, ndim + d)]
+    lengths = [array.shape[d] * array.shape[ndim + d] for d in range(ndim)]
+    return array.transpose(pairs).reshape(lengths)
+
+
+class Combiner:
+    """Takes boxes' merged partials in plan order and holds what they come to."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        operation: str,
+        identity: Values,
+        axes: Sequence[int],
+    ) -> None:
+        self._plan = plan
+        self._row = OPERATION[operation]
+        self._axes = frozenset(axes)
+        shape = tuple(
+            1 if axis in self._axes else length
+            for axis, length in enumerate(plan.shape)
+        )
+        self._values = tuple(np.full(shape, value) for value in identity)
+        kind = np.bool_ if operation == "select" else np.int64
+        self._count: Array = np.zeros(shape, dtype=kind)
+
+    def add(self, box: Box, values: Values, count: Array) -> None:
+        """Take one box's answer; boxes come in plan order."""
+        place = self._place(box)
+        if not self._axes:
+            # Nothing is reduced: every element has one box that answers for it.
+            for held, value in zip(self._values, values, strict=True):
+                held[place] = value
+            self._count[place] = count
+            return
+        here = np.stack([self._count[place], count])
+        stacked = tuple(
+            np.stack([held[place], value])
+            for held, value in zip(self._values, values, strict=True)
+        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            merged = self._row.merge(stacked, here, (0,))
+        for held, value in zip(self._values, merged, strict=True):
+            held[place] = value[0]
+        self._count[place] = here[0] + here[1]
+
+    def _place(self, box: Box) -> tuple[Any, ...]:
+        along = [
+            slice(0, 1) if axis in self._axes else box.destination(axis)
+            for axis in range(len(box.shape))
+        ]
+        if all(isinstance(item, slice) for item in along):
+            return tuple(along)
+        positions = [
+            np.arange(item.start, item.stop) if isinstance(item, slice) else item
+            for item in along
+        ]
+        return np.ix_(*positions)
+
+    def result(self) -> tuple[Values, Array]:
+        """Give values and count in the user's order, reduced dimensions at length one.
+
+        Dimensions that an integer indexed still have their length of one.
+        """
+        return (
+            tuple(self._restored(value) for value in self._values),
+            self._restored(self._count),
+        )
+
+    def _restored(self, array: Array) -> Array:
+        for axis, restore in enumerate(self._plan.restore):
+            if restore is None or axis in self._axes:
+                continue
+            if isinstance(restore, slice):
+                array = np.flip(array, axis)
+            else:
+                array = array.take(restore, axis=axis)
+        return array

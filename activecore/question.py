@@ -1,0 +1,213 @@
+"""What is asked: from a user's words to what every box of a run needs to know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from activecore.combine import Weights
+from activecore.errors import SelectionError, UnsupportedReduction, did_you_mean
+from activecore.model import ArrayInfo, ChunkBatch, ChunkLayout, Located, Packing
+from activecore.operations import OPERATION, Values
+from activecore.plan import Box, Plan
+from activecore.reductions import Reduction, Stored
+from activecore.selection import View
+
+__all__ = [
+    "Axis",
+    "Question",
+    "axis_numbers",
+    "question_of_reading",
+    "question_of_reduction",
+]
+
+Array: TypeAlias = NDArray[Any]
+Axis: TypeAlias = int | str | Iterable[int | str] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """What every box of a run is asked. Small, and picklable for workers."""
+
+    variable: str
+    """Name of the variable, for errors."""
+    layouts: tuple[ChunkLayout, ...]
+    """The variable's layouts, with the missing rules of this question."""
+    operation: str
+    """What the partials are merged as."""
+    axes: tuple[int, ...]
+    """Stored dimensions that end at length one."""
+    asks: tuple[str, ...]
+    """Operations that backends are asked for, best first."""
+    unpack: Packing | None = None
+    """Undone before the operation, where that is not linear."""
+    weights: Weights = field(default_factory=dict)
+    """Along weighted dimensions, which chunks do not reduce themselves."""
+    version: str | None = None
+    """The source's version when its index was read."""
+
+    @property
+    def chunk_axes(self) -> tuple[int, ...]:
+        """The dimensions that are reduced within a chunk."""
+        return tuple(axis for axis in self.axes if axis not in self.weights)
+
+    @property
+    def identity(self) -> Values:
+        """What the merged partials start from."""
+        dtype = self.layouts[0].dtype.newbyteorder("=")
+        if self.unpack is not None:
+            dtype = self.unpack.dtype
+        if len(self.weights) > 0:
+            return (np.zeros((), "f8"), np.zeros((), "f8"))
+        return OPERATION[self.operation].identity(dtype)
+
+    def batch(self, number: int, box: Box, located: Located, rows: Array) -> ChunkBatch:
+        """Make the batch of a box's chunks that have one layout."""
+        return ChunkBatch(
+            layout=self.layouts[number],
+            sources=located.sources[rows],
+            offsets=located.offsets[rows],
+            sizes=located.sizes[rows],
+            selection=box.selection,
+            axis=self.chunk_axes,
+            operation=self.operation,
+            version=self.version,
+        )
+
+
+def axis_numbers(axis: Axis, dims: Sequence[str]) -> tuple[int, ...]:
+    """Turn names and numbers of dimensions into sorted numbers; None means all.
+
+    Raises
+    ------
+    SelectionError
+        There is no such dimension, or one is named twice.
+    """
+    if axis is None:
+        return tuple(range(len(dims)))
+    given = [axis] if isinstance(axis, (int, str, np.integer)) else list(axis)
+    numbers = [_axis_number(item, dims) for item in given]
+    if len(set(numbers)) != len(numbers):
+        raise SelectionError(f"a dimension is named twice in {given}")
+    return tuple(sorted(numbers))
+
+
+def _axis_number(axis: object, dims: Sequence[str]) -> int:
+    if isinstance(axis, str):
+        if axis in dims:
+            return list(dims).index(axis)
+        known = ", ".join(dims) if dims else "none is left"
+        hint = did_you_mean(axis, dims) or f" (dimensions: {known})"
+        raise SelectionError(f"there is no dimension {axis!r}{hint}")
+    if isinstance(axis, (int, np.integer)) and not isinstance(axis, bool):
+        if not -len(dims) <= axis < len(dims):
+            raise SelectionError(f"there is no axis {axis} among {len(dims)}")
+        return int(axis) % len(dims)
+    raise SelectionError(f"an axis is a number or a name, not {axis!r}")
+
+
+def question_of_reading(info: ArrayInfo) -> Question:
+    """Ask for the elements themselves, packed."""
+    return Question(
+        variable=info.name,
+        layouts=info.layouts,
+        operation="select",
+        axes=(),
+        asks=("select",),
+        version=info.version,
+    )
+
+
+def question_of_reduction(
+    info: ArrayInfo,
+    view: View,
+    plan: Plan,
+    row: Reduction,
+    axes: Sequence[int],
+    *,
+    skipna: bool,
+    weights: Mapping[Any, ArrayLike] | None,
+) -> Question:
+    """Ask for a reduction over stored dimensions ``axes``.
+
+    Raises
+    ------
+    UnsupportedReduction
+        Weights make no sense for this reduction.
+    SelectionError
+        A weight does not fit the array.
+    """
+    # A dimension that an integer indexed ends at length one too.
+    gone = [axis for axis, item in enumerate(view) if isinstance(item, int)]
+    elements = math.prod(plan.shape[axis] for axis in axes)
+    operation = row.operation(Stored(info.dtype, elements, info.packing))
+    layouts = info.layouts
+    if skipna and info.dtype.kind == "f":
+        layouts = tuple(_masking_nan(layout) for layout in layouts)
+    unpack = info.packing if row.of_unpacked else None
+    return Question(
+        variable=info.name,
+        layouts=layouts,
+        operation=operation,
+        axes=tuple(sorted({*axes, *gone})),
+        asks=("select",) if unpack is not None else (operation, "select"),
+        unpack=unpack,
+        weights=_weights(info, view, plan, row, axes, weights),
+        version=info.version,
+    )
+
+
+def _masking_nan(layout: ChunkLayout) -> ChunkLayout:
+    nan = layout.dtype.newbyteorder("=").type(np.nan)
+    return replace(layout, missing=layout.missing.with_value(nan))
+
+
+def _weights(
+    info: ArrayInfo,
+    view: View,
+    plan: Plan,
+    row: Reduction,
+    axes: Sequence[int],
+    given: Mapping[Any, ArrayLike] | None,
+) -> Weights:
+    if given is None:
+        return {}
+    if not row.weighted:
+        raise UnsupportedReduction(f"{row.name} takes no weights; mean and sum do")
+    if not isinstance(given, Mapping):
+        raise SelectionError("weights are given by dimension, as {'lat': [...]}")
+    kept = [axis for axis, item in enumerate(view) if not isinstance(item, int)]
+    dims = [info.dims[axis] for axis in kept]
+    weights: dict[int, NDArray[np.float64]] = {}
+    for key, values in given.items():
+        axis = kept[_axis_number(key, dims)]
+        name = info.dims[axis]
+        if axis not in axes:
+            raise SelectionError(
+                f"weights along {name!r}, which is not among the dimensions reduced"
+            )
+        along = _weight(values, name, plan.shape[axis])
+        weights[axis] = plan.sorted_along(axis, along)
+    return weights
+
+
+def _weight(values: ArrayLike, name: str, length: int) -> NDArray[np.float64]:
+    if np.ma.is_masked(values):
+        raise SelectionError(f"the weights along {name!r} have missing values")
+    try:
+        along = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise SelectionError(f"the weights along {name!r} are no numbers") from error
+    if along.shape != (length,):
+        raise SelectionError(
+            f"the weights along {name!r} have shape {along.shape}, "
+            f"but {length} elements are selected"
+        )
+    if not np.isfinite(along).all():
+        raise SelectionError(f"the weights along {name!r} are not all finite")
+    return along

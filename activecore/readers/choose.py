@@ -1,0 +1,77 @@
+"""Which reader understands a source: told by its content, never by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from activecore.errors import (
+    AuthenticationError,
+    SourceNotFound,
+    UnsupportedFormat,
+)
+
+if TYPE_CHECKING:
+    import fsspec
+
+    from activecore.readers.base import Reader
+
+__all__ = ["HEAD_BYTES", "builtin_readers", "find_reader", "head_of"]
+
+HEAD_BYTES = 4096
+"""How much of a file readers get to see before one of them is chosen."""
+
+
+def builtin_readers() -> Iterator[type[Reader]]:
+    """Give the readers of the core, in the order in which they are asked."""
+    from activecore.readers.netcdf4 import NetCDF4Reader
+
+    yield NetCDF4Reader
+    from activecore.readers.zarr import ZarrReader
+
+    yield ZarrReader
+
+
+def head_of(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
+    """Read a file's first bytes; ``b""`` for a directory or prefix.
+
+    Raises
+    ------
+    SourceNotFound, AuthenticationError, UnsupportedFormat
+        There is nothing, it may not be read, or it is empty.
+    """
+    try:
+        if fs.isdir(path):
+            return b""
+        head = bytes(fs.cat_file(path, start=0, end=HEAD_BYTES))
+    except FileNotFoundError as error:
+        raise SourceNotFound(f"there is nothing at {path}") from error
+    except PermissionError as error:
+        raise AuthenticationError(f"{path} may not be read") from error
+    if not head:
+        raise UnsupportedFormat(f"{path} is empty")
+    return head
+
+
+def find_reader(
+    fs: fsspec.AbstractFileSystem,
+    path: str,
+    head: bytes,
+    readers: Iterator[type[Reader]],
+) -> type[Reader]:
+    """Give the first reader that recognises the source.
+
+    Raises
+    ------
+    UnsupportedFormat
+        None does.
+    """
+    asked = []
+    for reader in readers:
+        if reader.recognises(fs, path, head):
+            return reader
+        asked.append(reader.name)
+    what = "a directory" if head == b"" else "a file"
+    raise UnsupportedFormat(
+        f"{path} is {what} that no reader recognises (asked: {', '.join(asked)})"
+    )

@@ -1,0 +1,74 @@
+"""What arrays of one ``open`` share: backends, filesystem, limits."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+from activecore.backend import StorageBackend
+from activecore.choose import Chain
+from activecore.errors import SourceChanged
+from activecore.model import ArrayInfo, source_version
+
+if TYPE_CHECKING:
+    import fsspec
+
+__all__ = ["Session"]
+
+
+def _close(backends: Sequence[StorageBackend]) -> None:
+    for backend in backends:
+        backend.close()
+
+
+class Session:
+    """The backends that answer, the filesystem behind them, and the run's limits.
+
+    Arrays outlive the dataset they came from, so backends are closed when the last
+    holder of the session is gone.
+    """
+
+    def __init__(
+        self,
+        backends: Sequence[StorageBackend],
+        fs: fsspec.AbstractFileSystem,
+        *,
+        threads: int | None = None,
+        deadline: float | None = None,
+        fall_back: bool = True,
+        executor: Executor | None = None,
+    ) -> None:
+        self.backends = tuple(backends)
+        self.fs = fs
+        self.threads = threads if threads is not None else backends[0].concurrency
+        self.deadline = deadline
+        self.fall_back = fall_back
+        self.executor = executor
+        weakref.finalize(self, _close, self.backends)
+
+    def chain(self) -> Chain:
+        """Make a chain of the backends for one run."""
+        return Chain(self.backends, fall_back=self.fall_back)
+
+    def check_unchanged(self, info: ArrayInfo) -> None:
+        """Make sure that a source is still the one whose index was read.
+
+        Raises
+        ------
+        SourceChanged
+            It was written to, or is gone.
+        """
+        if info.version is None:
+            return
+        path = info.version_source
+        self.fs.invalidate_cache(path)
+        try:
+            now = source_version(self.fs.info(path))
+        except FileNotFoundError as error:
+            raise SourceChanged(f"{path} was removed while it was read") from error
+        if now != info.version:
+            raise SourceChanged(
+                f"{path} was changed after it was opened; open it again"
+            )
