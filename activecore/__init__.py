@@ -1,1 +1,192 @@
-"""activecore: reduce climate and earth-science arrays where they lie."""
+"""activecore: reduce climate and earth-science arrays where they lie.
+
+::
+
+    import activecore as ac
+
+    tas = ac.open("tas.nc", "tas")
+    tas[0:120].mean(axis=("lat", "lon"))
+
+Every name of ``__all__`` is imported on first use, so that ``import activecore`` takes
+no time and a plugin pays only for what it needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from activecore.api import (
+        Dataset,
+        open,  # noqa: A004 - the contract says activecore.open
+    )
+    from activecore.array import ActiveArray
+    from activecore.backend import (
+        CONTRACT,
+        BackendOptions,
+        ByteRangeBackend,
+        StorageBackend,
+    )
+    from activecore.cancel import check_cancelled
+    from activecore.compat import Active
+    from activecore.errors import (
+        ActiveCoreError,
+        AuthenticationError,
+        BackendError,
+        BackendNotInstalled,
+        BackendRefused,
+        BackendUnavailable,
+        Cancelled,
+        ChunkDecodeError,
+        ChunkError,
+        ChunkNotFound,
+        ChunkReadError,
+        ConfigError,
+        SelectionError,
+        SourceChanged,
+        SourceError,
+        SourceNotFound,
+        UnsupportedCodec,
+        UnsupportedDtype,
+        UnsupportedFormat,
+        UnsupportedReduction,
+        VariableNotFound,
+    )
+    from activecore.functional import ChunkCall
+    from activecore.hookspecs import hookimpl
+    from activecore.kernel import reduce_buffers
+    from activecore.model import (
+        ArrayInfo,
+        ChunkBatch,
+        ChunkIndex,
+        ChunkLayout,
+        ChunkRequest,
+        Codec,
+        Cost,
+        Located,
+        Missing,
+        Packing,
+        Partial,
+        VariableInfo,
+        source_version,
+    )
+    from activecore.readers.base import Reader
+    from activecore.recording import record
+
+__all__ = [
+    "CONTRACT",
+    "Active",
+    "ActiveArray",
+    "ActiveCoreError",
+    "ArrayInfo",
+    "AuthenticationError",
+    "BackendError",
+    "BackendNotInstalled",
+    "BackendOptions",
+    "BackendRefused",
+    "BackendUnavailable",
+    "ByteRangeBackend",
+    "Cancelled",
+    "ChunkBatch",
+    "ChunkCall",
+    "ChunkDecodeError",
+    "ChunkError",
+    "ChunkIndex",
+    "ChunkLayout",
+    "ChunkNotFound",
+    "ChunkReadError",
+    "ChunkRequest",
+    "Codec",
+    "ConfigError",
+    "Cost",
+    "Dataset",
+    "Located",
+    "Missing",
+    "Packing",
+    "Partial",
+    "Reader",
+    "SelectionError",
+    "SourceChanged",
+    "SourceError",
+    "SourceNotFound",
+    "StorageBackend",
+    "UnsupportedCodec",
+    "UnsupportedDtype",
+    "UnsupportedFormat",
+    "UnsupportedReduction",
+    "VariableInfo",
+    "VariableNotFound",
+    "check_cancelled",
+    "hookimpl",
+    "open",
+    "record",
+    "reduce_buffers",
+    "source_version",
+]
+
+_NAMES_OF_MODULE = {
+    "api": ("Dataset", "open"),
+    "array": ("ActiveArray",),
+    "backend": ("CONTRACT", "BackendOptions", "ByteRangeBackend", "StorageBackend"),
+    "cancel": ("check_cancelled",),
+    "compat": ("Active",),
+    "errors": (
+        "ActiveCoreError",
+        "AuthenticationError",
+        "BackendError",
+        "BackendNotInstalled",
+        "BackendRefused",
+        "BackendUnavailable",
+        "Cancelled",
+        "ChunkDecodeError",
+        "ChunkError",
+        "ChunkNotFound",
+        "ChunkReadError",
+        "ConfigError",
+        "SelectionError",
+        "SourceChanged",
+        "SourceError",
+        "SourceNotFound",
+        "UnsupportedCodec",
+        "UnsupportedDtype",
+        "UnsupportedFormat",
+        "UnsupportedReduction",
+        "VariableNotFound",
+    ),
+    "functional": ("ChunkCall",),
+    "hookspecs": ("hookimpl",),
+    "kernel": ("reduce_buffers",),
+    "model": (
+        "ArrayInfo",
+        "ChunkBatch",
+        "ChunkIndex",
+        "ChunkLayout",
+        "ChunkRequest",
+        "Codec",
+        "Cost",
+        "Located",
+        "Missing",
+        "Packing",
+        "Partial",
+        "VariableInfo",
+        "source_version",
+    ),
+    "readers.base": ("Reader",),
+    "recording": ("record",),
+}
+_HOME = {name: home for home, names in _NAMES_OF_MODULE.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
