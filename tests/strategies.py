@@ -26,7 +26,9 @@ def dimension_keys(draw, length):
         )
         return slice(draw(bound), draw(bound), step)
     if kind == "mask":
-        return np.array(draw(st.lists(st.booleans(), min_size=length, max_size=length)), dtype=bool)
+        return np.array(
+            draw(st.lists(st.booleans(), min_size=length, max_size=length)), dtype=bool
+        )
     positions = st.integers(-length, length - 1) if length else st.nothing()
     return draw(st.lists(positions, max_size=6)) if length else []
 
@@ -57,7 +59,12 @@ def orthogonal(array, key):
         items += rest
     axis = 0
     for item in items:
-        index = (slice(None),) * axis + (np.asarray(item, dtype=int) if item == [] else item,) if isinstance(item, list) else (slice(None),) * axis + (item,)
+        index = (
+            (slice(None),) * axis
+            + (np.asarray(item, dtype=int) if item == [] else item,)
+            if isinstance(item, list)
+            else (slice(None),) * axis + (item,)
+        )
         array = array[index]
         axis += not isinstance(item, (int, np.integer))
     return array

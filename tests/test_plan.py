@@ -24,7 +24,11 @@ def planned(draw):
 
 
 def within(item):
-    return np.arange(item.start, item.stop, item.step) if isinstance(item, slice) else np.array(item, dtype=int)
+    return (
+        np.arange(item.start, item.stop, item.step)
+        if isinstance(item, slice)
+        else np.array(item, dtype=int)
+    )
 
 
 def positions(box, dimension):
@@ -62,7 +66,9 @@ def test_boxes_give_each_selected_element_its_place_once(case, most):
             found = np.flip(found, axis)
         elif restore is not None:
             found = found.take(restore, axis=axis)
-    expected = array[np.ix_(*[np.atleast_1d(np.asarray(item, dtype=int)) for item in view])]
+    expected = array[
+        np.ix_(*[np.atleast_1d(np.asarray(item, dtype=int)) for item in view])
+    ]
     np.testing.assert_array_equal(found, expected)
 
 
@@ -77,7 +83,11 @@ def test_values_along_a_dimension_follow_its_sorting(case):
 
 def test_a_slice_makes_three_classes_at_most():
     plan = make_plan(index_view(view_of((1000,)), slice(5, 995), DIMS), (10,))
-    assert [c.selection for c in plan.classes[0]] == [slice(5, 10, 1), slice(0, 10, 1), slice(0, 5, 1)]
+    assert [c.selection for c in plan.classes[0]] == [
+        slice(5, 10, 1),
+        slice(0, 10, 1),
+        slice(0, 5, 1),
+    ]
     assert plan.chunks == 100
 
 

@@ -18,7 +18,10 @@ def taken(array, view):
     """The elements that a view selects, by plain NumPy."""
     axis = 0
     for item in view:
-        array = array[(slice(None),) * axis + (item if isinstance(item, int) else np.asarray(item, dtype=int),)]
+        array = array[
+            (slice(None),) * axis
+            + (item if isinstance(item, int) else np.asarray(item, dtype=int),)
+        ]
         axis += not isinstance(item, int)
     return array
 
