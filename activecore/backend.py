@@ -11,7 +11,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from activecore.cancel import check_cancelled
-from activecore.errors import ChunkError, ChunkNotFound, ConfigError, did_you_mean
+from activecore.errors import (
+    BackendError,
+    ChunkError,
+    ChunkNotFound,
+    ConfigError,
+    did_you_mean,
+)
 from activecore.kernel import Buffer, reduce_buffers, undecodable
 from activecore.model import OPERATIONS, ChunkBatch, ChunkRequest, Cost, Partial
 
@@ -126,6 +132,7 @@ class StorageBackend(ABC):
     """Decoded bytes that a batch should hold, about."""
     batch_chunks: int = 4096
     """Chunks that a batch may hold at most; a server wants few."""
+    _closed: bool = False
 
     def __init__(self, options: BackendOptions | None = None) -> None:
         self.options = self.options_type() if options is None else options
@@ -169,12 +176,14 @@ class StorageBackend(ABC):
             ``absent`` lists the positions of objects that are not there; their
             values are not read by anyone.
         """
+        self._require_open()
         shape = batch.reduced_shape
         partials: list[Partial | None] = []
         for position in range(len(batch)):
             check_cancelled()
             try:
-                partials.append(self.reduce_chunk(batch[position]))
+                partial = self.reduce_chunk(batch[position])
+                partials.append(partial if len(partial.absent) == 0 else None)
             except ChunkNotFound:
                 partials.append(None)
             except ChunkError as error:
@@ -233,11 +242,17 @@ class StorageBackend(ABC):
         """
         return "ready"
 
-    def close(self) -> None:  # noqa: B027 - nothing to close is an ordinary case
+    def close(self) -> None:
         """Release connections; later calls raise.
 
-        Idempotent. Waits for calls in flight, at most for their time limit.
+        Idempotent. Waits for calls in flight, at most for their time limit. Override
+        it to release what you hold, and call this one, which refuses later batches.
         """
+        self._closed = True
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise BackendError(f"{self.name} is closed")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -305,6 +320,7 @@ class ByteRangeBackend(StorageBackend):
 
     def reduce_chunks(self, batch: ChunkBatch) -> Partial:
         """Read the chunks' bytes and reduce them here, all together."""
+        self._require_open()
         buffers = self.read_ranges(
             batch.sources.tolist(), batch.offsets.tolist(), batch.sizes.tolist()
         )
