@@ -1,0 +1,104 @@
+"""The backend ``posix``: files on disks of this machine."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from activecore import (
+    BackendError,
+    BackendOptions,
+    ByteRangeBackend,
+    ChunkBatch,
+    ConfigError,
+    Partial,
+    reduce_buffers,
+)
+from activecore_posix.reading import batch_buffers, range_bytes
+
+if TYPE_CHECKING:
+    import fsspec
+
+__all__ = ["PosixBackend", "PosixOptions"]
+
+
+class PosixOptions(BackendOptions):
+    """What can be configured about ``posix``."""
+
+    access: Literal["read", "mmap"] = Field(
+        default="read",
+        description=(
+            "How files are read: 'read', at positions into memory that is used again; "
+            "'mmap', mapped into memory, faster for data that is not compressed, but a "
+            "file that somebody shortens meanwhile kills this process (SIGBUS)."
+        ),
+    )
+
+
+class PosixBackend(ByteRangeBackend):
+    """Reads local files and reduces them here.
+
+    A file that is written to while it is read is ``SourceChanged``: its inode, size
+    and modification time are compared, on the descriptor that is read, with those of
+    the time when its index was read, and again when all of a batch has been read.
+    """
+
+    name = "posix"
+    contract: ClassVar[tuple[int, int]] = (1, 0)
+    options_type: ClassVar[type[BackendOptions]] = PosixOptions
+    options: PosixOptions
+
+    def __init__(self, options: PosixOptions | None = None) -> None:
+        super().__init__(options)
+        self._is_closed = False
+
+    def reduce_chunks(self, batch: ChunkBatch) -> Partial:
+        """Read the chunks' bytes, neighbours in one go, and reduce them here."""
+        self._check_open()
+        with ExitStack() as until_reduced:
+            buffers, cost = batch_buffers(
+                batch,
+                mapped=self.options.access == "mmap",
+                until_reduced=until_reduced,
+            )
+            return reduce_buffers(batch, buffers, cost=cost)
+
+    def read_range(self, source: str, offset: int, size: int) -> bytes:
+        """Read ``size`` bytes at ``offset`` of a file; size -1: all of it."""
+        self._check_open()
+        return range_bytes(source, offset, size)
+
+    def filesystem(self, url: str) -> fsspec.AbstractFileSystem:
+        """Give fsspec's local filesystem.
+
+        Raises
+        ------
+        ConfigError
+            The URL is neither a path nor a ``file://`` URL.
+        """
+        import fsspec
+
+        self._check_open()
+        scheme = urlsplit(url).scheme if "://" in url else "file"
+        if scheme not in ("file", "local"):
+            raise ConfigError(
+                f"backend 'posix' reads paths and file:// URLs, not {scheme}:// URLs"
+            )
+        return fsspec.filesystem("file")
+
+    def check(self) -> str:
+        """Say how files are read."""
+        self._check_open()
+        how = "mapped into memory" if self.options.access == "mmap" else "read"
+        return f"ready; local files are {how}"
+
+    def close(self) -> None:
+        """Refuse later calls. Those in flight hold their own files, and end."""
+        self._is_closed = True
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise BackendError("backend 'posix' was closed")
