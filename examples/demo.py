@@ -32,7 +32,7 @@ def run(*words: str | Path) -> None:
     shown = shlex.join(["activecore", *map(str, words)])
     print(f"$ {shown.replace(str(SOURCE), SOURCE.name)}", flush=True)
     command = [sys.executable, "-m", "activecore", *map(str, words)]
-    subprocess.run(command, check=True)  # noqa: S603 - our own command line
+    subprocess.run(command, check=True)
 
 
 def main() -> None:
