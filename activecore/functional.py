@@ -270,9 +270,8 @@ def _rules(given: Any, dtype: np.dtype[Any]) -> list[Scalar]:
     if given is None:
         return []
     if isinstance(given, np.ndarray):
-        values = list(given.ravel())
-    else:
-        values = given if isinstance(given, (list, tuple)) else [given]
+        given = list(given.ravel())
+    values = given if isinstance(given, (list, tuple)) else [given]
     casts = [_cast(value, dtype) for value in values]
     return [value for value in casts if value is not None]
 

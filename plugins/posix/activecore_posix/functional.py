@@ -66,8 +66,10 @@ def reduce_chunk(
     ------
     ChunkReadError, ChunkDecodeError, ChunkNotFound
         The bytes cannot be read; they are not what the arguments say; no such file.
-    SelectionError, ConfigError, UnsupportedReduction, UnsupportedCodec, UnsupportedDtype
-        An argument does not make sense.
+    SelectionError, ConfigError
+        An argument does not fit the chunk, or makes no sense.
+    UnsupportedReduction, UnsupportedCodec, UnsupportedDtype
+        There is no such reduction; nothing here decodes that; these are no numbers.
     """
     call = ChunkCall.of(
         os.fspath(rfile),
