@@ -124,10 +124,10 @@ def test_decisions_are_numbered_and_dated():
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     numbers = [int(page.name[:4]) for page in pages]
     assert len(set(numbers)) == len(numbers) > 0
-    for page in pages:
+    for page, number in zip(pages, numbers, strict=True):
         title, _, date = page.read_text().splitlines()[:3]
-        assert title.startswith(f"# {page.name[:4]} ")
-        assert re.match(r"\d{4}-\d\d-\d\d\b", date)
+        assert title.startswith(f"# {number}. ")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", date)
 
 
 def makefile_verbs():
