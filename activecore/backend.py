@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from activecore.cancel import check_cancelled
 from activecore.errors import (
     BackendError,
     ChunkError,
     ChunkNotFound,
-    ConfigError,
-    did_you_mean,
 )
 from activecore.kernel import Buffer, reduce_buffers, undecodable
 from activecore.model import OPERATIONS, ChunkBatch, ChunkRequest, Cost, Partial
+from activecore.options import BackendOptions
 
 if TYPE_CHECKING:
     import fsspec
@@ -29,66 +27,6 @@ __all__ = ["CONTRACT", "BackendOptions", "ByteRangeBackend", "StorageBackend"]
 
 CONTRACT: tuple[int, int] = (1, 0)
 """Version (major, minor) of the contract in this module, in ``model`` and hooks."""
-
-Options: TypeAlias = "BackendOptions"
-
-
-class BackendOptions(BaseModel):
-    """What can be configured about a backend; subclass it to add your own.
-
-    Options are typed, checked and immutable. They come from a config file, the
-    environment or the arguments of ``open``, and are shown by ``activecore config``,
-    which masks every ``SecretStr``. Their pickle leaves secrets out: a worker takes
-    them from its own configuration, by ``profile``.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True
-    )
-
-    profile: str | None = Field(
-        default=None, description="Name of the profile these options came from."
-    )
-    concurrency: int | None = Field(
-        default=None, ge=1, description="Batches at work at once; none: the backend's."
-    )
-
-    @classmethod
-    def make(cls, values: dict[str, Any], *, where: str = "options") -> Options:
-        """Build and check options from plain values.
-
-        Raises
-        ------
-        ConfigError
-            One line that names the key, and the closest known one if it is unknown;
-            never the value, which may be a secret.
-        """
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            problems = []
-            for problem in error.errors(include_input=False, include_context=False):
-                key = ".".join(str(part) for part in problem["loc"])
-                if problem["type"] == "extra_forbidden":
-                    hint = did_you_mean(key, cls.model_fields)
-                    known = ", ".join(sorted(cls.model_fields))
-                    text = f"unknown key {key!r}{hint or f' (known: {known})'}"
-                else:
-                    text = f"{key}: {problem['msg']}" if key else problem["msg"]
-                problems.append(text)
-            msg = f"{where}: {'; '.join(problems)}"
-            raise ConfigError(msg) from None
-
-    def public(self) -> dict[str, Any]:
-        """Give every value that is not a secret and not a default."""
-        return {
-            name: value
-            for name in self.model_fields_set
-            if not isinstance(value := getattr(self, name), SecretStr)
-        }
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).make, (self.public(),)
 
 
 class StorageBackend(ABC):

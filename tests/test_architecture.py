@@ -18,6 +18,8 @@ PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.to
 
 LAYERS = [
     "errors",
+    "validation",
+    "options",
     "model",
     "cancel",
     "recording",
