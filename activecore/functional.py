@@ -110,12 +110,16 @@ class ChunkCall:
         UnsupportedReduction, UnsupportedCodec, UnsupportedDtype
             No such method; something that is no codec; no numbers.
         SelectionError, ConfigError
-            The selection or axis does not fit the shape; ``missing`` is malformed.
+            The selection or axis does not fit the shape; another argument is malformed.
         """
         elements = np.dtype(dtype)
         if not is_reducible(elements):
             raise UnsupportedDtype(f"elements of dtype {elements} cannot be reduced")
         lengths = tuple(operator.index(length) for length in shape)
+        if any(length < 0 for length in lengths):
+            raise ConfigError(f"a chunk's shape must not be negative, got {lengths}")
+        if order not in ("C", "F"):
+            raise ConfigError(f"order must be 'C' or 'F', not {order!r}")
         reduction = _row(method)
         function = method if callable(method) and reduction is None else None
         selection, undo = _selection(chunk_selection, lengths)
