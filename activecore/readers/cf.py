@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from activecore.model import Missing, Packing, Scalar
 
-__all__ = ["missing_rules", "packing", "stored_dtype"]
+__all__ = ["default_fill_value", "missing_rules", "packing", "stored_dtype"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _DEFAULT_FILLS: Mapping[str, float] = {
     "f4": float.fromhex("0x1.ep+122"),
     "f8": float.fromhex("0x1.ep+122"),
 }
-"""What the netCDF library writes where nobody has written (``NC_FILL_…``)."""
+"""The netCDF library's ``NC_FILL_…``."""
 
 
 def stored_dtype(attrs: Mapping[str, Any], dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -58,6 +58,22 @@ def stored_dtype(attrs: Mapping[str, Any], dtype: np.dtype[Any]) -> np.dtype[Any
     if dtype.kind == "i" and isinstance(flag, str) and flag in ("true", "True"):
         return np.dtype(f"{dtype.byteorder}u{dtype.itemsize}")
     return dtype
+
+
+def default_fill_value(dtype: np.dtype[Any]) -> Scalar | None:
+    """Give what the netCDF library fills unwritten elements of a type with.
+
+    Returns
+    -------
+    scalar or None
+        Native-endian, of ``dtype``; None for what netCDF has no type for: bool and
+        2-byte floats.
+    """
+    fill = _DEFAULT_FILLS.get(f"{dtype.kind}{dtype.itemsize}")
+    if fill is None:
+        return None
+    scalar: Scalar = dtype.newbyteorder("=").type(fill)
+    return scalar
 
 
 def missing_rules(
@@ -106,9 +122,9 @@ def missing_rules(
         values.extend(fill_value)
     elif unsigned == signed and (default_fill or signed.itemsize > 1):
         # The default fill of the signed type can never equal an unsigned number.
-        default = _DEFAULT_FILLS.get(signed.str[1:])
+        default = default_fill_value(signed)
         if default is not None:
-            values.append(signed.type(default))
+            values.append(default)
     low: NDArray[Any] | None
     high: NDArray[Any] | None
     valid_range = rule("valid_range")

@@ -1,0 +1,176 @@
+"""A chunked HDF5 dataset's own index, read in one pass into columns.
+
+HDF5 (1.14.6 and 2.0.0 at least) answers chunk queries wrongly where the only unlimited
+dimension is not the first and the index is an extensible array, as files of version
+1.10 or later have it. That array counts chunks with the unlimited dimension moved to
+the front; a query counts on through it and hands the number out as if the dimension
+had stayed in its place. The number itself is right, so the coordinates can be had from
+it. Whether the HDF5 at hand does so is tried out once, on a file in memory.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from activecore.errors import UnsupportedFormat
+from activecore.readers.hdf5_header import EXTENSIBLE_ARRAY, read_chunk_storage
+from activecore.readers.hdf5_index import grid_shape
+from activecore.readers.hdf5_tree import address_of
+
+if TYPE_CHECKING:
+    from activecore.readers.hdf5_file import HDF5File
+
+__all__ = ["StoredChunks", "read_chunks"]
+
+_BLOCK = 65536
+"""How many chunks are taken from HDF5 before they are put into columns."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredChunks:
+    """The chunks that a file's index lists, in any order, as columns."""
+
+    coords: NDArray[np.int64]
+    """Grid coordinates (n, d)."""
+    offsets: NDArray[np.int64]
+    """Where each begins in the file, user block included."""
+    sizes: NDArray[np.int64]
+    """How many bytes it takes there."""
+    masks: NDArray[np.uint32]
+    """Which filters were skipped: bit k for the filter at place k."""
+
+
+def read_chunks(file: HDF5File, dataset: h5py.Dataset, name: str) -> StoredChunks:
+    """Read the index of a chunked dataset.
+
+    Parameters
+    ----------
+    file
+        The file that the dataset lies in.
+    dataset
+        A dataset with chunks.
+    name
+        Its name for messages.
+
+    Raises
+    ------
+    UnsupportedFormat
+        The index contradicts itself, the array or the file.
+    """
+    storage = read_chunk_storage(
+        file.read,
+        address_of(dataset),
+        file.h5.id.get_create_plist().get_sizes()[0],
+    )
+    chunks = _iterate(dataset)
+    grid = grid_shape(dataset.shape, dataset.chunks)
+    if storage.index == EXTENSIBLE_ARRAY:
+        chunks = _put_right(chunks, dataset, name)
+    if (chunks.coords < 0).any() or (chunks.coords >= grid).any():
+        raise UnsupportedFormat(
+            f"the chunk index of {name!r} lists chunks outside of the array"
+        )
+    if ((chunks.offsets < 0) | (chunks.offsets + chunks.sizes > file.size)).any():
+        raise UnsupportedFormat(
+            f"{file.path} is cut short: chunks of {name!r} lie beyond its end"
+        )
+    masks = chunks.masks
+    if storage.edges_unfiltered:
+        over = (chunks.coords + 1) * dataset.chunks > dataset.shape
+        masks = np.where(over.any(axis=1), np.uint32(0xFFFFFFFF), masks)
+    return StoredChunks(chunks.coords, chunks.offsets + file.base, chunks.sizes, masks)
+
+
+def _iterate(dataset: h5py.Dataset) -> StoredChunks:
+    """Take everything that HDF5 lists, as it lists it."""
+    ndim = len(dataset.chunks)
+    starts, others = array("q"), array("q")
+    cell = np.array(dataset.chunks, dtype=np.int64)
+    blocks = [(np.empty((0, ndim), np.int64), np.empty((0, 3), np.int64))]
+
+    def flush() -> None:
+        if len(others) > 0:
+            coords = np.frombuffer(starts, np.int64).reshape(-1, ndim) // cell
+            blocks.append((coords, np.array(others).reshape(-1, 3)))
+            del starts[:], others[:]
+
+    def visit(chunk: h5py.h5d.StoreInfo) -> None:
+        starts.extend(chunk.chunk_offset)
+        others.extend((chunk.byte_offset, chunk.size, chunk.filter_mask))
+        if len(others) >= 3 * _BLOCK:
+            flush()
+
+    dataset.id.chunk_iter(visit)
+    flush()
+    coords = np.concatenate([block for block, _ in blocks])
+    columns = np.concatenate([block for _, block in blocks])
+    return StoredChunks(
+        coords,
+        columns[:, 0].copy(),
+        columns[:, 1].copy(),
+        columns[:, 2].astype(np.uint32),
+    )
+
+
+def _put_right(chunks: StoredChunks, dataset: h5py.Dataset, name: str) -> StoredChunks:
+    """Give chunks of an extensible array their true coordinates."""
+    unlimited = [axis for axis, most in enumerate(dataset.maxshape) if most is None]
+    if len(unlimited) != 1:
+        msg = f"the chunk index of {name!r} does not fit its {len(unlimited)} "
+        raise UnsupportedFormat(f"{msg} unlimited dimensions")
+    (axis,) = unlimited
+    if axis == 0 or not _queries_are_wrong():
+        return chunks
+    # An unlimited dimension is as long as it happens to be; all others have the
+    # number of chunks that their greatest length needs.
+    most = tuple(
+        1 if length is None else -(-length // cell)
+        for length, cell in zip(dataset.maxshape, dataset.chunks, strict=True)
+    )
+    inside = most[:axis] + most[axis + 1 :]
+    told = chunks.coords
+    behind = np.array(most[axis + 1 :], dtype=np.int64)
+    if told[:, :axis].any() or (told[:, axis + 1 :] >= behind).any():
+        raise UnsupportedFormat(
+            f"the chunk index of {name!r} is not in the order it should be in"
+        )
+    number = told[:, axis] * math.prod(most[axis + 1 :])
+    for later in range(axis + 1, len(most)):
+        number = number + told[:, later] * math.prod(most[later + 1 :])
+    true = np.empty_like(told)
+    true[:, axis], rest = np.divmod(number, math.prod(inside))
+    others = [other for other in range(len(most)) if other != axis]
+    for other in reversed(others):
+        rest, true[:, other] = np.divmod(rest, most[other])
+    return StoredChunks(true, chunks.offsets, chunks.sizes, chunks.masks)
+
+
+@functools.cache
+def _queries_are_wrong() -> bool:
+    """Try out whether this HDF5 mistakes the order of an extensible array.
+
+    Raises
+    ------
+    UnsupportedFormat
+        Its answer is neither the right one nor the wrong one that is known.
+    """
+    with h5py.File(io.BytesIO(), "w", libver="latest") as file:
+        dataset = file.create_dataset(
+            "x", (2, 2), "u1", chunks=(1, 1), maxshape=(2, None)
+        )
+        dataset[1, 0] = 1
+        told = dataset.id.get_chunk_info(0).chunk_offset
+    if told not in ((1, 0), (0, 1)):
+        raise UnsupportedFormat(
+            f"HDF5 {h5py.version.hdf5_version} answers chunk queries in no known way"
+        )
+    return bool(told == (0, 1))

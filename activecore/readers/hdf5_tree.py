@@ -1,0 +1,161 @@
+"""Groups and datasets of an HDF5 file by name, without leaving the file.
+
+Links are followed here and not by HDF5: a link to another file would be opened by HDF5
+without a word, and one link that leads nowhere would hide all that lies beside it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import h5py
+import numpy as np
+
+from activecore.errors import UnsupportedFormat, VariableNotFound
+
+__all__ = [
+    "Object",
+    "address_of",
+    "datasets",
+    "dimension_number",
+    "find",
+    "is_scale",
+    "is_variable",
+    "walk",
+]
+
+logger = logging.getLogger(__name__)
+
+Object: TypeAlias = h5py.Group | h5py.Dataset | h5py.Datatype
+
+_PREFIX = "_nc4_non_coord_"
+"""Stands before a variable named like a dimension that it does not describe."""
+_NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
+_MOST_LINKS = 16
+"""A path with more soft links than this runs in circles (HDF5's own limit)."""
+
+
+def is_scale(dataset: h5py.Dataset) -> bool:
+    """Tell whether a dataset stands for a dimension."""
+    return _bytes_attribute(dataset, "CLASS") == b"DIMENSION_SCALE"
+
+
+def is_variable(dataset: h5py.Dataset) -> bool:
+    """Tell whether a dataset is a variable to netCDF, or a dimension alone."""
+    name = _bytes_attribute(dataset, "NAME")
+    return name is None or not name.startswith(_NO_VARIABLE)
+
+
+def dimension_number(scale: h5py.Dataset) -> int | None:
+    """Give the number by which netCDF knows a scale, if it wrote one down."""
+    number = scale.attrs.get("_Netcdf4Dimid")
+    return None if number is None else int(np.ravel(number)[0])
+
+
+def address_of(h5: Object) -> int:
+    """Give the address of an object's header, which tells it from all others."""
+    return int(h5py.h5o.get_info(h5.id).addr)
+
+
+def _bytes_attribute(dataset: h5py.Dataset, name: str) -> bytes | None:
+    value = dataset.attrs.get(name)
+    if isinstance(value, str):
+        value = value.encode()
+    return value if isinstance(value, bytes) else None
+
+
+def find(start: h5py.Group, path: str) -> Object:
+    """Give the object at a path, below ``start`` or, with a leading slash, the root.
+
+    The last part may be a variable's netCDF name where HDF5 knows it by another.
+
+    Raises
+    ------
+    VariableNotFound
+        There is none.
+    UnsupportedFormat
+        The way leads to another file, or in circles.
+    """
+    parent, _, leaf = path.rstrip("/").rpartition("/")
+    if path.startswith("/"):
+        start, parent = start["/"], parent.lstrip("/")
+    links = _links()
+    group = _follow(start, parent, links)
+    if isinstance(group, h5py.Group) and group.get(_PREFIX + leaf, getlink=True):
+        leaf = _PREFIX + leaf
+    return _follow(group, leaf, links)
+
+
+def walk(root: h5py.Group) -> Iterator[tuple[str, h5py.Group]]:
+    """Give every group below ``root``, itself first, by path: ``""``, ``a``, ``a/b``.
+
+    A group that has several paths is given once, or links in a circle would not end.
+    """
+    seen = set()
+    stack = [("", root)]
+    while stack:
+        path, group = stack.pop()
+        address = address_of(group)
+        if address in seen:
+            continue
+        seen.add(address)
+        yield path, group
+        below = [
+            (f"{path}/{name}".lstrip("/"), member)
+            for name, member in _members(group)
+            if isinstance(member, h5py.Group)
+        ]
+        stack.extend(reversed(below))
+
+
+def datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Give every dataset of a group by its netCDF name, dimensions' ones included."""
+    for name, member in _members(group):
+        if isinstance(member, h5py.Dataset):
+            yield name.removeprefix(_PREFIX), member
+
+
+def _members(group: h5py.Group) -> Iterator[tuple[str, Object]]:
+    """Give a group's members, but not those that are links to nowhere or elsewhere."""
+    for name in group:
+        try:
+            yield name, _member(group, name, _links())
+        except (VariableNotFound, UnsupportedFormat) as error:
+            logger.debug("%s is not listed: %s", name, error)
+
+
+def _links() -> Iterator[int]:
+    """Give as many numbers as soft links may be followed on the way to one object."""
+    return iter(range(_MOST_LINKS))
+
+
+def _follow(start: Object, path: str, links: Iterator[int]) -> Object:
+    here = start
+    for name in path.split("/"):
+        if name not in ("", "."):
+            here = _member(here, name, links)
+    return here
+
+
+def _member(group: Object, name: str, links: Iterator[int]) -> Object:
+    where = f"{group.name}/{name}".replace("//", "/")
+    try:
+        link = group.get(name, getlink=True) if isinstance(group, h5py.Group) else None
+    except TypeError as error:
+        raise UnsupportedFormat(
+            f"{where!r} is a link of a kind that is somebody's own"
+        ) from error
+    if link is None:
+        raise VariableNotFound(f"there is no {where!r}")
+    if isinstance(link, h5py.HardLink):
+        member: Object = group[name]
+        return member
+    if isinstance(link, h5py.ExternalLink):
+        raise UnsupportedFormat(
+            f"{where!r} is a link to another file, {link.filename!r}"
+        )
+    if next(links, None) is None:
+        raise UnsupportedFormat(f"the links at {where!r} run in circles")
+    return _follow(group["/"] if link.path.startswith("/") else group, link.path, links)
