@@ -251,8 +251,9 @@ class ByteRangeBackend(StorageBackend):
             msg = f"there is no object {request.source!r}"
             raise ChunkNotFound(msg)
         return Partial(
-            values=tuple(values[0] for values in partial.values),
-            count=partial.count[0],
+            # [0, ...] and not [0], which of a 1-D array is no array.
+            values=tuple(values[0, ...] for values in partial.values),
+            count=partial.count[0, ...],
             cost=partial.cost,
         )
 
