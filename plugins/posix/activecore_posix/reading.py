@@ -131,8 +131,8 @@ def _ranges(
     far is refused before memory is taken for it.
     """
     most = 16 * batch.layout.nbytes + (1 << 20)
-    for position in positions:
-        offset, size = int(batch.offsets[position]), int(batch.sizes[position])
+    offsets, sizes = batch.offsets[positions].tolist(), batch.sizes[positions].tolist()
+    for position, offset, size in zip(positions, offsets, sizes, strict=True):
         member = _within(file, offset, size, position)
         if member[1] > most:
             raise ChunkDecodeError(
