@@ -57,9 +57,7 @@ def numpy_s(selection):
         elif isinstance(item, slice):
             kept = range(SHAPE[axis])[item]
         else:
-            kept = (
-                np.flatnonzero(item) if getattr(item, "dtype", None) == bool else item
-            )
+            kept = np.flatnonzero(item) if isinstance(item, np.ndarray) else item
         part = part.take(np.array(kept, dtype=int), axis=axis)
     return part
 
