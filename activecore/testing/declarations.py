@@ -1,0 +1,179 @@
+"""Checks of what a backend says about itself, and of its filesystem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from activecore.backend import CONTRACT, BackendOptions, StorageBackend
+from activecore.model import OPERATIONS
+from activecore.testing.cases import CAPABILITY_CASES, SELECT_CASES
+from activecore.testing.harness import Harness, fail
+from activecore.testing.watch import watch_io
+
+__all__ = ["DeclarationChecks"]
+
+_DATA = bytes(range(200))
+
+
+class DeclarationChecks(Harness):
+    """What the core relies on before it asks for anything."""
+
+    def test_core_declares_itself(self, backend: StorageBackend) -> None:
+        """Name, operations, contract, options and limits."""
+        wrong = [text for text, holds in _declarations(backend) if not holds]
+        if wrong:
+            fail(
+                asked="the class attributes",
+                expected=f"{'; '.join(wrong)}",
+                came_back=f"name={backend.name!r}, operations="
+                f"{sorted(backend.operations)}, contract={backend.contract}",
+                usually="an attribute was left out, or misspelt",
+            )
+
+    def test_core_making_an_instance_does_no_io(self, backend: StorageBackend) -> None:
+        """Connections open on first use, so that ``open`` can name ten backends."""
+        with watch_io() as seen:
+            type(backend)(backend.options)
+        if seen:
+            fail(
+                asked=f"{type(backend).__name__}(options)",
+                expected="no I/O",
+                came_back=", ".join(seen),
+                usually="a client or a session is made in __init__",
+            )
+
+    def test_core_why_not_is_none_or_a_sentence_without_io(
+        self, backend: StorageBackend
+    ) -> None:
+        """Of any batch, an empty one too, and of sources that are not there."""
+        for case in (*SELECT_CASES[:3], *CAPABILITY_CASES[::40]):
+            for places in ([("no/such/source", 0, 8)], []):
+                batch = self.batch(case, places)
+                backend.why_not(batch)  # what it imports, it imports now
+                with watch_io() as seen:
+                    reason = backend.why_not(batch)
+                if seen:
+                    fail(
+                        asked=f"why_not of {case:}",
+                        expected="no I/O",
+                        came_back=", ".join(seen),
+                        usually="it asks the server; check() may, why_not may not",
+                    )
+                if reason is not None and not _is_sentence(reason):
+                    fail(
+                        asked=f"why_not of {case:}",
+                        expected="None, or one line of text for a user",
+                        came_back=repr(reason),
+                        usually="True and False are no reasons",
+                    )
+
+    def test_core_check_is_a_sentence(self, backend: StorageBackend) -> None:
+        """``activecore backends --check`` prints it."""
+        sentence = backend.check()
+        if not _is_sentence(sentence):
+            fail(
+                asked="check()",
+                expected="one line of text, or a BackendError",
+                came_back=repr(sentence),
+                usually="nothing is returned when all is well",
+            )
+
+    def test_core_filesystem_offers_what_readers_need(
+        self, backend: StorageBackend
+    ) -> None:
+        """Byte ranges, files and listings, by the paths that become sources."""
+        import fsspec
+
+        url = self.put_file("metadata.bin", _DATA)
+        fs = backend.filesystem(url)
+        if not isinstance(fs, fsspec.AbstractFileSystem):
+            fail(
+                asked=f"filesystem({url!r})",
+                expected="an fsspec filesystem",
+                came_back=f"a {type(fs).__name__}",
+                usually="wrap the store's client in fsspec.AbstractFileSystem",
+            )
+        path = fs._strip_protocol(url)  # noqa: SLF001 - fsspec's own way to get a path
+        for text, right, ask in _file_questions(fs, path):
+            try:
+                got: Any = ask()
+            except Exception as error:  # noqa: BLE001 - whatever it raises is the finding
+                got = f"{type(error).__name__}: {error}"
+            if got != right:
+                fail(
+                    asked=f"{text} of a file of 200 bytes at {url!r}",
+                    expected=f"{right!r}",
+                    came_back=f"{got!r}",
+                    usually="the filesystem lacks a method that readers use, or names "
+                    "paths otherwise than sources",
+                )
+
+    def test_core_filesystem_says_that_nothing_is_there(
+        self, backend: StorageBackend
+    ) -> None:
+        """``exists`` is False, and reading raises ``FileNotFoundError``."""
+        url = self.put_file("metadata.bin", _DATA)
+        fs = backend.filesystem(url)
+        missing = f"{fs._strip_protocol(url)}-that-is-not-there"  # noqa: SLF001 - as above
+        found = fs.exists(missing)
+        try:
+            came_back = f"exists: {found}; {len(fs.cat_file(missing))} bytes"
+        except FileNotFoundError:
+            if found is False:
+                return
+            came_back = f"exists: {found}"
+        except Exception as error:  # noqa: BLE001 - whatever it raises is the finding
+            came_back = f"exists: {found}; {type(error).__name__}: {error}"
+        fail(
+            asked="a file that is not there",
+            expected="exists: False; FileNotFoundError",
+            came_back=came_back,
+            usually="the store's own 'not found' is not translated",
+        )
+
+
+def _declarations(backend: StorageBackend) -> Iterator[tuple[str, bool]]:
+    operations = backend.operations
+    yield "name: a word", isinstance(backend.name, str) and backend.name.isidentifier()
+    yield (
+        f"operations: a frozenset of some of {sorted(OPERATIONS)}",
+        (isinstance(operations, frozenset) and operations <= OPERATIONS),
+    )
+    yield "operations: 'select' among them", "select" in operations
+    major, _ = backend.contract
+    yield f"contract: written for {CONTRACT[0]}.x", major == CONTRACT[0]
+    yield (
+        "options_type: a BackendOptions",
+        issubclass(backend.options_type, BackendOptions),
+    )
+    yield "options: an options_type", isinstance(backend.options, backend.options_type)
+    for limit in ("concurrency", "batch_bytes", "batch_chunks"):
+        yield f"{limit}: at least 1", getattr(backend, limit) >= 1
+
+
+def _is_sentence(text: object) -> bool:
+    return isinstance(text, str) and text.strip() != "" and len(text.splitlines()) == 1
+
+
+def _file_questions(
+    fs: Any, path: str
+) -> list[tuple[str, object, Callable[[], object]]]:
+    def read_by_file() -> bytes:
+        with fs.open(path, "rb") as file:
+            file.seek(150)
+            return bytes(file.read(10))
+
+    return [
+        ("exists", True, lambda: bool(fs.exists(path))),
+        ("isdir", False, lambda: bool(fs.isdir(path))),
+        ("info()['size']", 200, lambda: fs.info(path)["size"]),
+        ("find", [path], lambda: list(fs.find(path))),
+        ("cat_file", _DATA, lambda: bytes(fs.cat_file(path))),
+        (
+            "cat_file(start=10, end=20)",
+            _DATA[10:20],
+            lambda: bytes(fs.cat_file(path, start=10, end=20)),
+        ),
+        ("open, seek(150), read(10)", _DATA[150:160], read_by_file),
+    ]
