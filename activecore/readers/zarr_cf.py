@@ -18,6 +18,8 @@ Where we differ: rules compare in stored units, so neighbours of a large int64 f
 value are not missing with it; and a ``scale_factor`` that is an integer does not cut
 off the fractions of stored floats.
 
+A rule that the stored dtype cannot hold exactly matches nothing; one line is logged.
+
 xarray writes ``_FillValue`` of a Zarr v3 array as base64 of a little-endian float64,
 other writers as a plain number: both are understood.
 """
@@ -43,7 +45,6 @@ logger = logging.getLogger(__name__)
 
 _FLOAT64 = struct.Struct("<d")
 _INT64 = 2**63
-_UINT64 = 2**64
 _FLOAT_NAMES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -99,17 +100,16 @@ def missing_rules(
     """
     given = dtype.newbyteorder("=")
     read = stored_dtype(attrs, given)
-    compared = _unpacking_dtype(attrs, read)
     missing = Missing()
     for value in _fill_values(attrs, given, fill_value, zarr_format, label) or ():
-        stored = _as_stored(value, given, compared)
+        stored = _as_stored(value, given)
         if stored is None:
-            stored = _as_stored(value, read, compared)
+            stored = _as_stored(value, read)
         elif given != read:
             stored = np.asarray(stored).view(read)[()]
         missing = _with(missing, stored, value, label)
     for value in _numbers(attrs.get("missing_value")):
-        missing = _with(missing, _as_stored(value, read, compared), value, label)
+        missing = _with(missing, _as_stored(value, read), value, label)
     return missing
 
 
@@ -192,13 +192,27 @@ def _fill_values(
     if "_FillValue" not in attrs:
         return None
     given = attrs["_FillValue"]
-    if isinstance(given, str) and not is_v2:
+    if is_v2:
+        return _numbers(given)
+    if isinstance(given, str):
         number = _from_text(given) if dtype.kind == "f" else None
         if number is None:
             msg = f"{label}: its _FillValue {given!r} is no {dtype}"
             raise UnsupportedFormat(msg)
         return [number]
-    return _numbers(given)
+    if dtype.kind != "f":
+        return _numbers(given)
+    # Others than xarray write the shortest decimal that means a float32.
+    return [_nearest(number, dtype) for number in _numbers(given)]
+
+
+def _nearest(number: Any, dtype: np.dtype[Any]) -> Any:
+    try:
+        with np.errstate(over="ignore"):
+            nearest = dtype.type(number)
+    except OverflowError:
+        return number
+    return nearest if np.isfinite(nearest) else number
 
 
 def _from_text(text: str) -> float | None:
@@ -229,36 +243,19 @@ def _with(missing: Missing, stored: Scalar | None, value: Any, label: str) -> Mi
     return missing
 
 
-def _as_stored(
-    value: Any, dtype: np.dtype[Any], compared: np.dtype[Any] | None
-) -> np.generic | None:
-    """Give the stored number that xarray finds equal to a value, or None.
-
-    xarray compares what is stored, as ``compared``, with the value, and takes a number
-    of JSON for one of that dtype.
-    """
+def _as_stored(value: Any, dtype: np.dtype[Any]) -> np.generic | None:
+    """Give the stored number that equals a value exactly, or None."""
+    given = value.item() if isinstance(value, np.generic) else value
     if dtype.kind == "f":
-        return _as_float(value, dtype, compared)
-    if _is_nan(value) or value != int(min(max(value, -_UINT64), _UINT64)):
+        try:
+            with np.errstate(over="ignore"):
+                number: np.generic = dtype.type(given)
+        except OverflowError:
+            return None
+        return number if number.item() == given or _is_nan(given) else None
+    if isinstance(given, float) and not given.is_integer():
         return None
-    number = int(value)
     if dtype.kind == "b":
-        return np.bool_(number) if number in (0, 1) else None
+        return np.bool_(given) if given in (0, 1) else None
     limits = np.iinfo(dtype)
-    return dtype.type(number) if limits.min <= number <= limits.max else None
-
-
-def _as_float(
-    value: Any, dtype: np.dtype[Any], compared: np.dtype[Any] | None
-) -> np.generic | None:
-    try:
-        with np.errstate(over="ignore"):
-            number = dtype.type(value)
-    except OverflowError:
-        return None
-    if np.isinf(number) and not math.isinf(value):
-        return None
-    wider = compared is not None and compared.itemsize > dtype.itemsize
-    if wider and not _is_nan(value) and float(number) != float(value):
-        return None
-    return number
+    return dtype.type(given) if limits.min <= given <= limits.max else None

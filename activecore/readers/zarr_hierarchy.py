@@ -26,7 +26,7 @@ __all__ = ["Hierarchy", "Version"]
 
 logger = logging.getLogger(__name__)
 
-_MAX_DEPTH = 100
+_MAX_DEPTH = 32
 
 Version = tuple[str | None, str]
 """Version of a document, and the path to ask again for it."""

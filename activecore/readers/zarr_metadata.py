@@ -134,7 +134,8 @@ class ArrayDocument:
         if self._data_type is None:
             return np.dtype(object)
         dtype: np.dtype[Any] = np.dtype(self._data_type.to_native_dtype())
-        return dtype
+        # NumPy's own strings of any length have no byte order to ask for.
+        return np.dtype(object) if dtype.kind == "T" else dtype
 
     @property
     def is_reducible(self) -> bool:
