@@ -49,7 +49,9 @@ class Question:
     weights: Weights = field(default_factory=dict)
     """Along weighted dimensions, which chunks do not reduce themselves."""
     version: str | None = None
-    """The source's version when its index was read."""
+    """What ``version_source`` was when the index was read."""
+    version_source: str = ""
+    """The object that the version is of; chunks may lie in others (Zarr)."""
 
     @property
     def chunk_axes(self) -> tuple[int, ...]:
@@ -68,15 +70,17 @@ class Question:
 
     def batch(self, number: int, box: Box, located: Located, rows: Array) -> ChunkBatch:
         """Make the batch of a box's chunks that have one layout."""
+        sources = located.sources[rows]
+        is_of_all = bool((sources == self.version_source).all())
         return ChunkBatch(
             layout=self.layouts[number],
-            sources=located.sources[rows],
+            sources=sources,
             offsets=located.offsets[rows],
             sizes=located.sizes[rows],
             selection=box.selection,
             axis=self.chunk_axes,
             operation=self.operation,
-            version=self.version,
+            version=self.version if is_of_all else None,
         )
 
 
@@ -121,6 +125,7 @@ def question_of_reading(info: ArrayInfo) -> Question:
         axes=(),
         asks=("select",),
         version=info.version,
+        version_source=info.version_source,
     )
 
 
@@ -160,6 +165,7 @@ def question_of_reduction(
         unpack=unpack,
         weights=_weights(info, view, plan, row, axes, weights),
         version=info.version,
+        version_source=info.version_source,
     )
 
 

@@ -80,7 +80,8 @@ def array_info(
         codecs=encoding.codecs,
         missing=zarr_cf.missing_rules(attrs, stored, *rules),
         fill_value=_fill_value(document.fill_value, stored, dtype),
-        absent_is_fill=True,
+        # A shard whose index was read and that is gone now is no absent chunk.
+        absent_is_fill=sharding is None,
     )
     return ArrayInfo(
         name=name,

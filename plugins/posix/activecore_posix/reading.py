@@ -75,7 +75,9 @@ def batch_buffers(
             try:
                 file = until_read.enter_context(SourceFile(source, batch.version))
             except ChunkNotFound as error:
-                _check_may_be_absent(batch, positions, error)
+                if batch.version is not None:
+                    msg = f"{source} was removed after it was opened"
+                    raise SourceChanged(msg) from error
                 requests += 1
                 continue
             except ChunkError as error:
@@ -108,18 +110,6 @@ def range_bytes(source: str, offset: int, size: int) -> bytes:
     with SourceFile(source) as file:
         _read(file, join_ranges([_within(file, offset, size, 0)]), buffers)
     return b"".join(buffer for buffer in buffers if buffer is not None)
-
-
-def _check_may_be_absent(
-    batch: ChunkBatch, positions: list[int], error: ChunkNotFound
-) -> None:
-    """Only a whole object may be absent: a range was there when it was indexed."""
-    if (batch.sizes[positions] == -1).all():
-        return
-    if batch.version is not None:
-        source = batch.sources[positions[0]]
-        raise SourceChanged(f"{source} was removed after it was opened") from error
-    raise ChunkReadError(str(error), position=positions[0]) from error
 
 
 def _ranges(

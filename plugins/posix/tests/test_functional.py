@@ -7,6 +7,7 @@ import pytest
 
 from activecore import (
     ChunkDecodeError,
+    ChunkNotFound,
     ChunkReadError,
     ConfigError,
     SelectionError,
@@ -292,7 +293,7 @@ def test_fortran_order_and_big_endian(tmp_path):
         ({"order": "Z"}, ConfigError, "order"),
         ({"shape": (-1, 2, 3)}, ConfigError, "shape"),
         ({"offset": 1 << 40}, ChunkReadError, "data.nc"),
-        ({"rfile": "nowhere.nc"}, ChunkReadError, "nowhere.nc"),
+        ({"rfile": "nowhere.nc"}, ChunkNotFound, "nowhere.nc"),
     ],
 )
 def test_what_makes_no_sense_is_an_error_in_one_line(chunk, wrong, error, words):
