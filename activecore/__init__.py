@@ -22,12 +22,7 @@ if TYPE_CHECKING:
         open,  # noqa: A004 - the contract says activecore.open
     )
     from activecore.array import ActiveArray
-    from activecore.backend import (
-        CONTRACT,
-        BackendOptions,
-        ByteRangeBackend,
-        StorageBackend,
-    )
+    from activecore.backend import CONTRACT, ByteRangeBackend, StorageBackend
     from activecore.cancel import check_cancelled
     from activecore.compat import Active
     from activecore.errors import (
@@ -71,6 +66,7 @@ if TYPE_CHECKING:
         VariableInfo,
         source_version,
     )
+    from activecore.options import BackendOptions
     from activecore.readers.base import Reader
     from activecore.recording import record
 
@@ -128,7 +124,7 @@ __all__ = [
 _NAMES_OF_MODULE = {
     "api": ("Dataset", "open"),
     "array": ("ActiveArray",),
-    "backend": ("CONTRACT", "BackendOptions", "ByteRangeBackend", "StorageBackend"),
+    "backend": ("CONTRACT", "ByteRangeBackend", "StorageBackend"),
     "cancel": ("check_cancelled",),
     "compat": ("Active",),
     "errors": (
@@ -172,6 +168,7 @@ _NAMES_OF_MODULE = {
         "VariableInfo",
         "source_version",
     ),
+    "options": ("BackendOptions",),
     "readers.base": ("Reader",),
     "recording": ("record",),
 }
