@@ -97,12 +97,12 @@ live: $(READY) ## tests against real servers that run here
 ##@ Handing over
 .PHONY: wheels
 wheels: $(READY) ## build the four distributions into dist/
-	@rm -rf dist
+	@rm -rf dist; mkdir dist
 	@for d in $(DISTRIBUTIONS); do \
 	  echo "wheels: building $$d"; \
-	  $(BIN)/python -m build --no-isolation --outdir dist "$$d" >/dev/null || exit 1; \
-	done
-	@ls dist/*.whl
+	  $(BIN)/python -m build --no-isolation --outdir dist "$$d" >dist/build.log 2>&1 \
+	    || { cat dist/build.log; exit 1; }; \
+	done; rm dist/build.log; ls dist/*.whl
 
 .PHONY: clean
 clean: ## remove everything that make made, .venv included
