@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from activecore.errors import ConfigError
-from activecore.validation import Path, complaints
+from activecore.validation import KeyPath, complaints
 
 __all__ = ["BackendOptions"]
 
@@ -79,7 +79,7 @@ class BackendOptions(BaseModel):
         """
         known = {} if origins is None else origins
 
-        def say(path: Path) -> str:
+        def say(path: KeyPath) -> str:
             origin = known.get(path[0]) if path else None
             return where if origin is None else f"{where} (from {origin})"
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from activecore.errors import did_you_mean
 
-__all__ = ["Path", "complaints"]
+__all__ = ["KeyPath", "complaints"]
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
 """Where a value lies in nested tables: ``("backends", "posix", "access")``."""
 
 _FROM_VALIDATORS = frozenset({"value_error", "assertion_error"})
@@ -22,7 +22,7 @@ def complaints(
     error: ValidationError,
     model: type[BaseModel],
     *,
-    say: Callable[[Path], str],
+    say: Callable[[KeyPath], str],
     secrets: Iterable[str] = (),
 ) -> str:
     """Put all that is wrong into one line.
@@ -59,7 +59,7 @@ def complaints(
     return "; ".join(dict.fromkeys(found))
 
 
-def _keys_at(model: type[BaseModel], path: Path) -> list[str]:
+def _keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
     """Name the keys that are known at a place within a model."""
     kind: Any = model
     for part in path:
