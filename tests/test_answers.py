@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import array_of
+from oracle import agree, masked, oracle
 from strategies import keys, orthogonal, shapes
 
 from activecore.model import Missing, Packing
@@ -55,58 +56,6 @@ def stored(draw):
             missing = missing.with_value(dtype.newbyteorder("=").type(np.nan))
     chunks = tuple(draw(st.integers(1, 5)) for _ in shape)
     return values, chunks, missing
-
-
-def masked(values, missing):
-    mask = np.zeros(values.shape, bool)
-    for value in missing.values:
-        mask |= np.isnan(values) if value != value else values == value
-    if missing.valid_min is not None:
-        mask |= values < missing.valid_min
-    if missing.valid_max is not None:
-        mask |= values > missing.valid_max
-    return mask
-
-
-def oracle(reduction, values, mask, axes, ddof=0, weights=None):
-    """NumPy's answer in wide types: the value, and where there is one.
-
-    Whether NaN propagates is said by putting it where it belongs, not by numpy.ma,
-    which does not agree with itself about NaN.
-    """
-    wide = values.astype("f8" if values.dtype.kind == "f" else "i8")
-    kept = ~mask
-    n = kept.sum(axis=axes, keepdims=True)
-    zeroed = np.where(kept, wide, 0)
-    total = zeroed.sum(axis=axes, keepdims=True)
-    some = n > 0
-    if reduction == "count":
-        return n, np.ones_like(some)
-    if reduction == "sum":
-        return total, some
-    if reduction == "mean":
-        return total / np.maximum(n, 1), some
-    if reduction in ("var", "std"):
-        mean = total / np.maximum(n, 1)
-        squares = np.where(kept, (wide - mean) ** 2, 0).sum(axis=axes, keepdims=True)
-        var = squares / np.where(n > ddof, n - ddof, 1)
-        return (np.sqrt(var) if reduction == "std" else var), some & (n > ddof)
-    if reduction in ("any", "all"):
-        true = (wide != 0) & kept
-        count = true.sum(axis=axes, keepdims=True)
-        return (count > 0 if reduction == "any" else count == n), some
-    least = np.where(kept, wide, 2000).min(axis=axes, keepdims=True, initial=2000)
-    most = np.where(kept, wide, -2000).max(axis=axes, keepdims=True, initial=-2000)
-    return {"min": least, "max": most, "ptp": most - least}[reduction], some
-
-
-def agree(answer, expected, valid, *, rtol=1e-12):
-    assert np.shape(answer) == np.shape(expected)
-    np.testing.assert_array_equal(~np.ma.getmaskarray(np.ma.asarray(answer)), valid)
-    got = np.ma.asarray(answer).astype(float).filled(0)
-    np.testing.assert_allclose(
-        got, np.where(valid, np.asarray(expected, float), 0), rtol=rtol, atol=1e-12
-    )
 
 
 @settings(max_examples=300)
