@@ -175,13 +175,14 @@ def open(  # noqa: A001 - as in every library that opens things
         storage_options=storage_options,
         settings=chosen,
     )
+    limits = chosen.at(where, profile=profile)
     fs = backends[0].filesystem(where)
     session = Session(
         backends,
         fs,
-        threads=chosen.threads if threads is None else threads,
-        deadline=chosen.deadline,
-        fall_back=chosen.on_failure != "raise",
+        threads=limits.threads if threads is None else threads,
+        deadline=limits.deadline,
+        fall_back=limits.on_failure != "raise",
         executor=executor,
     )
     source = _open_reader(fs, fs._strip_protocol(where), reader)  # noqa: SLF001 - fsspec's own way

@@ -27,8 +27,6 @@ LAYERS = [
     "operations",
     "kernel",
     "selection",
-    "validation",
-    "options",
     "backend",
     "readers.base",
     "hookspecs",
