@@ -33,6 +33,8 @@ __all__ = ["StoredChunks", "read_chunks"]
 
 _BLOCK = 65536
 """How many chunks are taken from HDF5 before they are put into columns."""
+_FAR = 2**62
+"""Where an unlimited dimension ends."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +49,12 @@ class StoredChunks:
     """How many bytes it takes there."""
     masks: NDArray[np.uint32]
     """Which filters were skipped: bit k for the filter at place k."""
+
+    def at(self, rows: NDArray[np.bool_]) -> StoredChunks:
+        """Give some of the chunks."""
+        return StoredChunks(
+            self.coords[rows], self.offsets[rows], self.sizes[rows], self.masks[rows]
+        )
 
 
 def read_chunks(file: HDF5File, dataset: h5py.Dataset, name: str) -> StoredChunks:
@@ -71,14 +79,21 @@ def read_chunks(file: HDF5File, dataset: h5py.Dataset, name: str) -> StoredChunk
         address_of(dataset),
         file.h5.id.get_create_plist().get_sizes()[0],
     )
-    chunks = _iterate(dataset)
-    grid = grid_shape(dataset.shape, dataset.chunks)
+    chunks = _iterate(dataset, name)
     if storage.index == EXTENSIBLE_ARRAY:
         chunks = _put_right(chunks, dataset, name)
-    if (chunks.coords < 0).any() or (chunks.coords >= grid).any():
+    # A file keeps chunks of an array that shrank, up to its greatest shape.
+    most = tuple(
+        _FAR if length is None else max(1, length) for length in dataset.maxshape
+    )
+    outside = chunks.coords >= grid_shape(most, dataset.chunks)
+    if ((chunks.coords < 0) | outside).any():
         raise UnsupportedFormat(
             f"the chunk index of {name!r} lists chunks outside of the array"
         )
+    beyond = (chunks.coords >= grid_shape(dataset.shape, dataset.chunks)).any(axis=1)
+    if beyond.any():
+        chunks = chunks.at(~beyond)
     if ((chunks.offsets < 0) | (chunks.offsets + chunks.sizes > file.size)).any():
         raise UnsupportedFormat(
             f"{file.path} is cut short: chunks of {name!r} lie beyond its end"
@@ -90,7 +105,7 @@ def read_chunks(file: HDF5File, dataset: h5py.Dataset, name: str) -> StoredChunk
     return StoredChunks(chunks.coords, chunks.offsets + file.base, chunks.sizes, masks)
 
 
-def _iterate(dataset: h5py.Dataset) -> StoredChunks:
+def _iterate(dataset: h5py.Dataset, name: str) -> StoredChunks:
     """Take everything that HDF5 lists, as it lists it."""
     ndim = len(dataset.chunks)
     starts, others = array("q"), array("q")
@@ -99,7 +114,11 @@ def _iterate(dataset: h5py.Dataset) -> StoredChunks:
 
     def flush() -> None:
         if len(others) > 0:
-            coords = np.frombuffer(starts, np.int64).reshape(-1, ndim) // cell
+            coords, within = np.divmod(np.array(starts).reshape(-1, ndim), cell)
+            if within.any():
+                raise UnsupportedFormat(
+                    f"the chunk index of {name!r} lists chunks that overlap others"
+                )
             blocks.append((coords, np.array(others).reshape(-1, 3)))
             del starts[:], others[:]
 

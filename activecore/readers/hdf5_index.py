@@ -6,7 +6,6 @@ none holds a Python object per chunk.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
@@ -16,15 +15,14 @@ from numpy.typing import NDArray
 
 from activecore.errors import UnsupportedDtype
 from activecore.model import ABSENT, INLINE, Located
+from activecore.readers.contiguous import same_source, strides
 
 __all__ = [
     "AbsentIndex",
     "ChunkedIndex",
-    "ContiguousIndex",
     "ExtendedIndex",
     "InlineIndex",
     "NoIndex",
-    "cell_of_contiguous",
     "grid_shape",
 ]
 
@@ -38,48 +36,10 @@ def grid_shape(shape: tuple[int, ...], chunk_shape: tuple[int, ...]) -> tuple[in
     )
 
 
-def cell_of_contiguous(
-    shape: tuple[int, ...], itemsize: int, cell_bytes: int
-) -> tuple[int, ...]:
-    """Cut a contiguous array into cells that are each one range of bytes.
-
-    Parameters
-    ----------
-    shape, itemsize
-        The array, stored in C order.
-    cell_bytes
-        About how large a cell should be, in bytes; one element at least.
-
-    Returns
-    -------
-    tuple of int
-        Shape of a cell: one along the first dimensions, all along the last ones, and
-        a part of the one between.
-    """
-    cell = [max(1, length) for length in shape]
-    room = max(1, cell_bytes // itemsize)
-    for axis in range(len(cell)):
-        behind = math.prod(cell[axis + 1 :])
-        cell[axis] = max(1, min(cell[axis], room // behind))
-        if cell[axis] > 1:
-            break
-    return tuple(cell)
-
-
-def _strides(lengths: tuple[int, ...]) -> NDArray[np.int64]:
-    """Give how far apart neighbours along each dimension are, in C order."""
-    behind = [math.prod(lengths[axis + 1 :]) for axis in range(len(lengths))]
-    return np.array(behind, dtype=np.int64)
-
-
-def _same_source(source: str, count: int) -> NDArray[np.object_]:
-    return np.full(count, source, dtype=object)
-
-
 def _nowhere(count: int, layout: int) -> Located:
     nothing = np.zeros(count, dtype=np.int64)
     return Located(
-        _same_source("", count), nothing, nothing, np.full(count, layout, np.int64)
+        same_source("", count), nothing, nothing, np.full(count, layout, np.int64)
     )
 
 
@@ -105,7 +65,7 @@ class ChunkedIndex:
 
     def locate(self, coords: _Coords) -> Located:
         """Look chunks up by their grid coordinates; no I/O."""
-        wanted = coords @ _strides(self.grid)
+        wanted = coords @ strides(self.grid)
         if self.numbers is None:
             return self._listed(wanted)
         if len(self.numbers) == 0:
@@ -118,48 +78,10 @@ class ChunkedIndex:
 
     def _listed(self, rows: NDArray[np.intp]) -> Located:
         return Located(
-            _same_source(self.source, len(rows)),
+            same_source(self.source, len(rows)),
             self.offsets[rows],
             self.sizes[rows],
             self.layouts[rows].astype(np.int64),
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ContiguousIndex:
-    """An array stored in one piece, cut into virtual chunks. See ``Reader``."""
-
-    source: str
-    """The file."""
-    offset: int
-    """Where the array begins in the file."""
-    shape: tuple[int, ...]
-    """Shape of the array."""
-    itemsize: int
-    """Size of an element in bytes."""
-    chunk_shape: tuple[int, ...]
-    """Shape of a cell, as ``cell_of_contiguous`` cuts it. The last cell along the
-    dimension that is cut may be shorter, and then has layout 1."""
-
-    @property
-    def tail_shape(self) -> tuple[int, ...] | None:
-        """Shape of the shorter cells; None: all are alike."""
-        tail = tuple(
-            length % cell or cell
-            for length, cell in zip(self.shape, self.chunk_shape, strict=True)
-        )
-        return None if tail == self.chunk_shape else tail
-
-    def locate(self, coords: _Coords) -> Located:
-        """Compute where cells lie; no I/O."""
-        cell = np.array(self.chunk_shape, dtype=np.int64)
-        first = coords * cell
-        sizes = np.minimum(cell, np.array(self.shape, dtype=np.int64) - first)
-        return Located(
-            _same_source(self.source, len(coords)),
-            self.offset + (first @ _strides(self.shape)) * self.itemsize,
-            np.prod(sizes, axis=1) * self.itemsize,
-            np.asarray((sizes < cell).any(axis=1), dtype=np.int64),
         )
 
 
@@ -172,8 +94,8 @@ class InlineIndex:
 
     @property
     def chunk_shape(self) -> tuple[int, ...]:
-        """Shape of the one chunk: the array's."""
-        return self.values.shape
+        """Shape of the one chunk: the array's, where that is not empty."""
+        return tuple(max(1, length) for length in self.values.shape)
 
     def locate(self, coords: _Coords) -> Located:
         """Give the values; no I/O."""
