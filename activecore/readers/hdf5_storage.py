@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 
 from activecore.errors import UnsupportedFormat
 from activecore.model import ChunkIndex, ChunkLayout, Missing, Scalar
+from activecore.readers.contiguous import (
+    CELL_BYTES,
+    ContiguousIndex,
+    cell_of_contiguous,
+)
 from activecore.readers.hdf5_chunks import StoredChunks, read_chunks
 from activecore.readers.hdf5_fill import fill_beyond, fill_value_of
 from activecore.readers.hdf5_filters import codecs_of_filters, codecs_unmasked
 from activecore.readers.hdf5_index import (
     AbsentIndex,
     ChunkedIndex,
-    ContiguousIndex,
     ExtendedIndex,
     InlineIndex,
-    cell_of_contiguous,
     grid_shape,
 )
 
@@ -30,9 +33,6 @@ if TYPE_CHECKING:
     from activecore.readers.hdf5_file import HDF5File
 
 __all__ = ["Stored", "storage_of"]
-
-_CELL_BYTES = 4 << 20
-"""About how much of a contiguous array is one virtual chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +92,23 @@ def _contiguous(
     file: HDF5File, dataset: h5py.Dataset, stored: Stored, fill_value: Scalar | None
 ) -> tuple[tuple[ChunkLayout, ...], ChunkIndex]:
     itemsize = stored.dtype.itemsize
-    cell = cell_of_contiguous(stored.shape, itemsize, _CELL_BYTES)
-    layout = ChunkLayout(
-        stored.dtype, cell, missing=stored.missing, fill_value=fill_value
-    )
+    cell = cell_of_contiguous(stored.shape, itemsize, CELL_BYTES)
     offset = dataset.id.get_offset()
     if offset is None or 0 in stored.shape:
+        layout = ChunkLayout(
+            stored.dtype, cell, missing=stored.missing, fill_value=fill_value
+        )
         return (layout,), AbsentIndex(cell)
     if offset + math.prod(stored.shape) * itemsize > file.size:
         raise UnsupportedFormat(
             f"{file.path} is cut short: {stored.name!r} lies beyond its end"
         )
     index = ContiguousIndex(file.path, offset + file.base, stored.shape, itemsize, cell)
-    tail = index.tail_shape
-    if tail is None:
-        return (layout,), index
-    shorter = ChunkLayout(
-        stored.dtype, tail, missing=stored.missing, fill_value=fill_value
+    layouts = tuple(
+        ChunkLayout(stored.dtype, shape, missing=stored.missing, fill_value=fill_value)
+        for shape in index.cell_shapes
     )
-    return (layout, shorter), index
+    return layouts, index
 
 
 def _chunked(
