@@ -14,14 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from activecore.errors import (
-    ActiveCoreError,
-    AuthenticationError,
-    BackendError,
-    SourceNotFound,
-    UnsupportedFormat,
-)
+from activecore.errors import ActiveCoreError, UnsupportedFormat
 from activecore.model import source_version
+from activecore.readers.filesystem import filesystem_errors
 
 if TYPE_CHECKING:
     import fsspec
@@ -53,7 +48,7 @@ def find_signature(fs: fsspec.AbstractFileSystem, path: str, head: bytes) -> int
     """
     length = len(SIGNATURE)
     offset = 0
-    with _fs_errors(path):
+    with filesystem_errors(path):
         size = None
         while True:
             if offset + length <= len(head):
@@ -88,7 +83,7 @@ class HDF5File:
 
         self.path = path
         """Path of the file in its filesystem."""
-        with _fs_errors(path):
+        with filesystem_errors(path):
             self.version = source_version(fs.info(path))
             head = bytes(fs.cat_file(path, start=0, end=len(SIGNATURE)))
             base = find_signature(fs, path, head)
@@ -126,7 +121,7 @@ class HDF5File:
         except _FAILURES as error:
             failure, self._raw.failure = self._raw.failure, None
             if failure is not None:
-                with _fs_errors(self.path):
+                with filesystem_errors(self.path):
                     raise failure from error
             raise UnsupportedFormat(
                 f"{self.path} cannot be read as HDF5: {_reason(error)}"
@@ -190,23 +185,6 @@ _FAILURES = (
     OverflowError,
 )
 """What h5py raises of a damaged file, depending on where it is damaged."""
-
-
-@contextmanager
-def _fs_errors(path: str) -> Iterator[None]:
-    """Turn a filesystem's errors into our own."""
-    try:
-        yield
-    except ActiveCoreError:
-        raise
-    except FileNotFoundError as error:
-        raise SourceNotFound(f"there is nothing at {path}") from error
-    except IsADirectoryError as error:
-        raise UnsupportedFormat(f"{path} is a directory, not an HDF5 file") from error
-    except PermissionError as error:
-        raise AuthenticationError(f"{path} may not be read") from error
-    except OSError as error:
-        raise BackendError(f"{path} could not be read: {error}") from error
 
 
 def _reason(error: Exception) -> str:
