@@ -37,7 +37,7 @@ from activecore.readers.zarr_documents import (
     Documents,
     checked_path,
 )
-from activecore.readers.zarr_hierarchy import Hierarchy
+from activecore.readers.zarr_hierarchy import Hierarchy, NoMetadata
 from activecore.readers.zarr_metadata import ArrayDocument
 from activecore.readers.zarr_nodes import Group
 from activecore.readers.zarr_zip import ZIP_MAGIC, ZipDocuments, is_zipped_store
@@ -74,12 +74,10 @@ class ZarrReader(Reader):
         self._fs = fs
         self._path = path
         self._closed = False
-        self._documents = _documents(fs, path)
+        with self._naming():
+            self._documents, self._hierarchy = _open(fs, path)
         try:
             with self._naming():
-                self._hierarchy = Hierarchy(self._documents)
-                root = self._hierarchy.node("")
-                self._is_array = isinstance(root, ArrayDocument)
                 self._group = self._checked_group(group)
         except BaseException:
             self._documents.close()
@@ -149,7 +147,7 @@ class ZarrReader(Reader):
 
     def _array_path(self, name: str) -> str:
         path = checked_path(name)
-        if self._is_array:
+        if self._hierarchy.is_array:
             return "" if path in ("", self._root_name) else path
         return f"{self._group}/{path}".strip("/")
 
@@ -186,14 +184,25 @@ class ZarrReader(Reader):
             raise type(error)(f"{self._path}: {error}") from error
 
 
-def _documents(fs: fsspec.AbstractFileSystem, path: str) -> Documents:
+def _open(fs: fsspec.AbstractFileSystem, path: str) -> tuple[Documents, Hierarchy]:
+    """Open a directory or, only when that has no metadata, look what it is instead."""
+    documents: Documents = DirectoryDocuments(fs, path)
     try:
-        if fs.isfile(path):
-            return ZipDocuments(fs, path)
-        if fs.exists(path):
-            return DirectoryDocuments(fs, path)
-    except PermissionError as error:
-        msg = f"{path} may not be read"
-        raise AuthenticationError(msg) from error
-    msg = f"there is nothing at {path}"
-    raise SourceNotFound(msg)
+        return documents, Hierarchy(documents)
+    except NoMetadata as error:
+        try:
+            is_file, exists = fs.isfile(path), fs.exists(path)
+        except PermissionError as forbidden:
+            msg = f"{path} may not be read"
+            raise AuthenticationError(msg) from forbidden
+        if not exists:
+            msg = f"there is nothing at {path}"
+            raise SourceNotFound(msg) from error
+        if not is_file:
+            raise
+    documents = ZipDocuments(fs, path)
+    try:
+        return documents, Hierarchy(documents)
+    except BaseException:
+        documents.close()
+        raise

@@ -56,7 +56,7 @@ def array_info(
             name=name,
             shape=document.shape,
             dims=document.dims,
-            dtype=document.dtype,
+            dtype=document.dtype.newbyteorder("="),
             chunks=document.grid,
             attrs=document.attrs,
             layouts=(),

@@ -22,7 +22,7 @@ from activecore.readers.zarr_nodes import (
     parse_document,
 )
 
-__all__ = ["Hierarchy", "Version"]
+__all__ = ["Hierarchy", "NoMetadata", "Version"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,10 @@ _MAX_DEPTH = 32
 
 Version = tuple[str | None, str]
 """Version of a document, and the path to ask again for it."""
+
+
+class NoMetadata(UnsupportedFormat):
+    """There is no metadata at the root, so it is no store."""
 
 
 class Hierarchy:
@@ -42,8 +46,10 @@ class Hierarchy:
 
     Raises
     ------
+    NoMetadata
+        It is no store.
     UnsupportedFormat
-        There is no metadata, or the root's is broken.
+        The root's metadata is broken.
     """
 
     def __init__(self, documents: Documents) -> None:
@@ -58,11 +64,13 @@ class Hierarchy:
         key = self._format.consolidated_key
         keys = [key for key in (*self._format.keys(""), key) if key in raws]
         found = {key: parse_document(raws[key], key) for key in keys}
+        root = self._format.node("", found)
         if key in found and self._format.consolidated(found[key]) is not None:
             self._consolidated = self._read_consolidated(key)
-        elif self._format.node("", found) is None:
+        elif root is None:
             msg = "it is no Zarr store: its root has no metadata"
-            raise UnsupportedFormat(msg)
+            raise NoMetadata(msg)
+        self.is_array = isinstance(root, ArrayDocument)
 
     def arrays(self, group: str) -> dict[str, ArrayDocument]:
         """Find every array at or below a group, by path, sorted.
