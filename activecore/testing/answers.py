@@ -78,16 +78,24 @@ class AnswerChecks(Harness):
             missing=Missing(values=(_FILL,)), fill_value=_FILL,
         )  # fmt: skip
         array = active_array(info, backend, threads=2)
-        got = np.ma.asarray(array.reduce(reduction, axis))
         right = np.ma.asarray(getattr(field.astype("f8"), reduction)(axis=axis))
+        asked = f"{reduction} of a float32 array in chunks, axis {axis}"
+        usually = "the answers for single chunks, which other tests examine"
+        try:
+            got = np.ma.asarray(array.reduce(reduction, axis))
+        except Exception as error:  # noqa: BLE001 - whatever it raises is the finding
+            came_back = f"{type(error).__name__}: {error}"
+            fail(
+                asked=asked, expected="an answer", came_back=came_back, usually=usually
+            )
         rtol = max(1e-12, self.float32_sum_tolerance)
         same_mask = np.array_equal(np.ma.getmaskarray(got), np.ma.getmaskarray(right))
         if not same_mask or not np.ma.allclose(got, right, rtol=rtol, atol=0):
             fail(
-                asked=f"{reduction} of a float32 array in chunks, axis {axis}",
+                asked=asked,
                 expected=f"{right.tolist()}",
                 came_back=f"{got.tolist()}",
-                usually="the answers for single chunks, which other tests examine",
+                usually=usually,
             )
 
 

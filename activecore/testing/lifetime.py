@@ -138,7 +138,7 @@ def _must_be_closed(name: str, call: Callable[[], object]) -> None:
 
 def _still_running(before: set[threading.Thread]) -> list[str]:
     """Name new threads that keep the program alive, a moment after the close."""
-    until = time.monotonic() + 2
+    until = time.monotonic() + 1
     while True:
         left = [
             thread.name
