@@ -49,6 +49,8 @@ LAYERS = [
     "compat",
     "",  # the package itself: the public names
     "testing",
+    "output",
+    "plot",
     "cli",
     "__main__",
 ]
