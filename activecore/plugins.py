@@ -199,7 +199,7 @@ def _register(plugin: Plugin, module: ModuleType) -> Any:
             raise BackendError(f"the plugin {plugin}: {error}") from error
         raise BackendError(
             f"the plugin {plugin} implements an unknown hook {unknown[0]!r}"
-            f"{did_you_mean(unknown[0], specs)}"
+            f"{did_you_mean(unknown[0], specs, most=1)}"
         ) from error
     return manager.hook
 
