@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from activecore.errors import (
-    AuthenticationError,
+    BackendError,
     SourceError,
     SourceNotFound,
     UnsupportedCodec,
@@ -31,6 +31,7 @@ from activecore.errors import (
 )
 from activecore.model import ArrayInfo, VariableInfo
 from activecore.readers.base import Reader
+from activecore.readers.filesystem import filesystem_errors
 from activecore.readers.zarr_array import array_info
 from activecore.readers.zarr_documents import (
     DirectoryDocuments,
@@ -58,15 +59,12 @@ class ZarrReader(Reader):
     @classmethod
     def recognises(cls, fs: fsspec.AbstractFileSystem, path: str, head: bytes) -> bool:
         """Tell whether there is Zarr metadata at the root of a directory or zip."""
-        if head.startswith(ZIP_MAGIC):
-            return is_zipped_store(fs, path)
         root = path.rstrip("/")
         names = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
-        try:
+        with filesystem_errors(path):
+            if head.startswith(ZIP_MAGIC):
+                return is_zipped_store(fs, path)
             return head == b"" and any(fs.exists(f"{root}/{name}") for name in names)
-        except PermissionError as error:
-            msg = f"{path} may not be read"
-            raise AuthenticationError(msg) from error
 
     def __init__(
         self, fs: fsspec.AbstractFileSystem, path: str, *, group: str = "/"
@@ -164,7 +162,7 @@ class ZarrReader(Reader):
             return VariableNotFound(msg)
         try:
             hint = did_you_mean(name, self.variables())
-        except SourceError as error:
+        except (SourceError, BackendError) as error:
             # Some stores cannot be listed; the name is wrong all the same.
             logger.debug("no hint: %s", error)
             hint = ""
@@ -190,17 +188,15 @@ def _open(fs: fsspec.AbstractFileSystem, path: str) -> tuple[Documents, Hierarch
     try:
         return documents, Hierarchy(documents)
     except NoMetadata as error:
-        try:
+        with filesystem_errors(path):
             is_file, exists = fs.isfile(path), fs.exists(path)
-        except PermissionError as forbidden:
-            msg = f"{path} may not be read"
-            raise AuthenticationError(msg) from forbidden
         if not exists:
             msg = f"there is nothing at {path}"
             raise SourceNotFound(msg) from error
         if not is_file:
             raise
-    documents = ZipDocuments(fs, path)
+    with filesystem_errors(path):
+        documents = ZipDocuments(fs, path)
     try:
         return documents, Hierarchy(documents)
     except BaseException:

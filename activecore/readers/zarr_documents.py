@@ -11,8 +11,9 @@ import posixpath
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from activecore.errors import AuthenticationError, SourceError, UnsupportedFormat
+from activecore.errors import AuthenticationError, BackendError, UnsupportedFormat
 from activecore.model import ChunkIndex, source_version
+from activecore.readers.filesystem import filesystem_errors
 from activecore.readers.zarr_index import ZarrIndex
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Documents(Protocol):
 
         Raises
         ------
-        SourceError, AuthenticationError
+        AuthenticationError, BackendError
             One could not be read. That is never absence: a lost document of
             attributes would make missing data look valid.
         """
@@ -132,16 +133,14 @@ class DirectoryDocuments:
     def children(self, group: str) -> list[str]:
         """Name the directories directly below a group."""
         path = self._path(group) if group else self._root
-        try:
-            entries = self._fs.ls(path, detail=True)
-        except FileNotFoundError:
-            return []
-        except PermissionError as error:
-            msg = f"{path} may not be listed"
-            raise AuthenticationError(msg) from error
-        except (OSError, NotImplementedError) as error:
-            msg = f"{path} cannot be listed: {error}"
-            raise SourceError(msg) from error
+        with filesystem_errors(path):
+            try:
+                entries = self._fs.ls(path, detail=True)
+            except FileNotFoundError:
+                return []
+            except NotImplementedError as error:
+                msg = f"{path} cannot be listed: its filesystem has no listings"
+                raise UnsupportedFormat(msg) from error
         names = {
             posixpath.basename(str(entry["name"]).rstrip("/"))
             for entry in entries
@@ -154,16 +153,11 @@ class DirectoryDocuments:
         path = self._path(key)
         # A listing that s3fs remembers would answer with an old ETag.
         self._fs.invalidate_cache(path)
-        try:
-            return source_version(self._fs.info(path)), path
-        except PermissionError as error:
-            msg = f"{path} may not be read"
-            raise AuthenticationError(msg) from error
-        except FileNotFoundError:
-            return None, path
-        except OSError as error:
-            msg = f"{path} cannot be read: {error}"
-            raise SourceError(msg) from error
+        with filesystem_errors(path):
+            try:
+                return source_version(self._fs.info(path)), path
+            except (FileNotFoundError, NotADirectoryError):
+                return None, path
 
     def index(
         self, array: str, template: str, chunk_shape: tuple[int, ...]
@@ -187,5 +181,5 @@ class DirectoryDocuments:
         if isinstance(answer, PermissionError):
             msg = f"{path} may not be read"
             raise AuthenticationError(msg) from answer
-        msg = f"{path} cannot be read: {answer}"
-        raise SourceError(msg) from answer
+        msg = f"{path} could not be read: {answer}"
+        raise BackendError(msg) from answer

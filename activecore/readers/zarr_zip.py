@@ -12,6 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from activecore.errors import ChunkDecodeError, ChunkReadError, UnsupportedFormat
 from activecore.model import ABSENT, Located, source_version
+from activecore.readers.filesystem import filesystem_errors
 from activecore.readers.zarr_documents import METADATA_NAMES, read_all
 from activecore.readers.zarr_index import chunk_keys
 
@@ -32,6 +34,8 @@ ZIP_MAGIC = b"PK\x03\x04"
 
 _LOCAL_HEADER = struct.Struct("<4s22sHH")
 _ENCRYPTED = 0x1
+_NOT_A_ZIP = (zipfile.BadZipFile, struct.error, ValueError, EOFError)
+"""What zipfile raises of a damaged file, depending on where it is damaged."""
 _MAX_DOCUMENT = 256 << 20
 
 
@@ -40,7 +44,7 @@ def is_zipped_store(fs: fsspec.AbstractFileSystem, path: str) -> bool:
     try:
         with fs.open(path, "rb") as file, zipfile.ZipFile(file) as archive:
             return not set(METADATA_NAMES).isdisjoint(archive.namelist())
-    except (zipfile.BadZipFile, struct.error, ValueError, EOFError):
+    except _NOT_A_ZIP:
         return False
 
 
@@ -55,13 +59,14 @@ class ZipDocuments:
         info = fs.info(path)
         self._version = source_version(info)
         self._length = int(info["size"])
-        self._file = fs.open(path, "rb")
-        try:
-            self._archive = zipfile.ZipFile(self._file)
-        except (zipfile.BadZipFile, struct.error, ValueError, EOFError) as error:
-            self._file.close()
-            msg = f"{path} is not a whole zip file: {error}"
-            raise UnsupportedFormat(msg) from error
+        with ExitStack() as opened:
+            file = opened.enter_context(fs.open(path, "rb"))
+            try:
+                self._archive = opened.enter_context(zipfile.ZipFile(file))
+            except _NOT_A_ZIP as error:
+                msg = f"{path} is not a whole zip file: {error}"
+                raise UnsupportedFormat(msg) from error
+            self._opened = opened.pop_all()
         self._names = frozenset(self._archive.namelist())
 
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
@@ -82,8 +87,7 @@ class ZipDocuments:
 
     def close(self) -> None:
         """Close the file. Idempotent."""
-        self._archive.close()
-        self._file.close()
+        self._opened.close()
 
     def index(
         self, array: str, template: str, chunk_shape: tuple[int, ...]
@@ -118,7 +122,8 @@ class ZipDocuments:
             msg = f"{self._source}: {key} is said to be {member.file_size} bytes long"
             raise UnsupportedFormat(msg)
         try:
-            return self._archive.read(member)
+            with filesystem_errors(self._source):
+                return self._archive.read(member)
         except (
             zipfile.BadZipFile,
             zlib.error,
