@@ -23,7 +23,14 @@ HEAD_BYTES = 4096
 
 
 def builtin_readers() -> Iterator[type[Reader]]:
-    """Give the readers of the core, in the order in which they are asked."""
+    """Give the readers of the core, in the order in which they are asked.
+
+    The classic reader comes first, since the head is all that it needs to see; the
+    netCDF4 reader looks further on in every file whose head says nothing to it.
+    """
+    from activecore.readers.classic import ClassicReader
+
+    yield ClassicReader
     from activecore.readers.netcdf4 import NetCDF4Reader
 
     yield NetCDF4Reader
