@@ -187,6 +187,7 @@ class TestLayouts:
         info = describe(tmp_path / "a")
         assert np.array_equal(stored_values(info), array[...], equal_nan=True)
         assert np.isnan(info.layouts[0].fill_value)
+        assert not info.layouts[0].absent_is_fill
 
     def test_chunks_may_be_asked_for_in_any_order_and_twice(self, tmp_path):
         make(tmp_path / "a", numbers(), (4, 6), ShardingCodec(chunk_shape=(2, 3)))

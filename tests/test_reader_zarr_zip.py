@@ -72,6 +72,7 @@ def test_both_formats_with_and_without_extra_fields(folder, tmp_path, extra):
         assert np.array_equal(stored_values(info)[:6], VALUES)
         located = info.index.locate(all_coords(info))
         assert (located.layouts == ABSENT).sum() == 3
+        assert not info.layouts[0].absent_is_fill
 
 
 def test_metadata_may_be_compressed_but_chunks_may_not(folder, tmp_path):

@@ -11,6 +11,7 @@ from activecore.model import ArrayInfo, ChunkIndex, ChunkLayout, Scalar
 from activecore.readers import zarr_cf
 from activecore.readers.zarr_codecs import ChunkEncoding, v2_encoding
 from activecore.readers.zarr_documents import Documents
+from activecore.readers.zarr_index import ZarrIndex
 from activecore.readers.zarr_metadata import ArrayDocument
 from activecore.readers.zarr_pipeline import Sharding, v3_encoding
 from activecore.readers.zarr_shards import ShardIndex
@@ -81,7 +82,8 @@ def array_info(
         missing=zarr_cf.missing_rules(attrs, stored, *rules),
         fill_value=_fill_value(document.fill_value, stored, dtype),
         # A shard whose index was read and that is gone now is no absent chunk.
-        absent_is_fill=sharding is None,
+        # A shard or zip that is gone is an error: what it had not is known already.
+        absent_is_fill=isinstance(index, ZarrIndex),
     )
     return ArrayInfo(
         name=name,
