@@ -185,6 +185,7 @@ def open(  # noqa: A001 - as in every library that opens things
         fall_back=limits.on_failure != "raise",
         executor=executor,
     )
+    session.close_backends_at_end()
     source = _open_reader(fs, fs._strip_protocol(where), reader)  # noqa: SLF001 - fsspec's own way
     if variable is None:
         return Dataset(where, source, session)

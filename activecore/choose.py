@@ -189,7 +189,7 @@ def _checked(partial: Partial, batch: ChunkBatch, name: str) -> Partial:
             f"instead of {len(identity)}"
         )
     kind = np.dtype(bool) if batch.operation == "select" else np.dtype(np.int64)
-    count = _fitted(partial.count, shape, kind, "count", name)
+    count = _same_kind(partial.count, shape, kind, "count", name)
     absent = np.asarray(partial.absent, dtype=np.int64)
     if ((absent < 0) | (absent >= len(batch))).any():
         raise BackendError(f"{name} reported absent chunks that were not asked for")
@@ -198,14 +198,17 @@ def _checked(partial: Partial, batch: ChunkBatch, name: str) -> Partial:
             _fitted(value, shape, blank.dtype, "select", name)
             for value, blank in zip(partial.values, identity, strict=True)
         )
-        return Partial(values, count, absent, partial.cost)
+        return Partial(values, np.broadcast_to(count, shape), absent, partial.cost)
     if (count < 0).any() or (count > _most(batch)).any():
         raise BackendError(f"{name} answered with a count that is not possible")
-    nothing = count == 0
     values = tuple(
-        np.where(nothing, blank, _fitted(value, shape, blank.dtype, "value", name))
+        _fitted(value, shape, blank.dtype, "value", name)
         for value, blank in zip(partial.values, identity, strict=True)
     )
+    nothing = count == 0
+    if nothing.any():
+        pairs = zip(values, identity, strict=True)
+        values = tuple(np.where(nothing, blank, value) for value, blank in pairs)
     return Partial(values, count, absent, partial.cost)
 
 
@@ -219,6 +222,13 @@ def _most(batch: ChunkBatch) -> int:
 def _fitted(
     array: Any, shape: tuple[int, ...], dtype: np.dtype[Any], what: str, name: str
 ) -> np.ndarray[Any, Any]:
+    return np.broadcast_to(_same_kind(array, shape, dtype, what, name), shape)
+
+
+def _same_kind(
+    array: Any, shape: tuple[int, ...], dtype: np.dtype[Any], what: str, name: str
+) -> np.ndarray[Any, Any]:
+    """Give an array that broadcasts to the shape, in the dtype, or refuse it."""
     given = np.asarray(array)
     if given.ndim != len(shape) or any(
         have not in (1, want) for have, want in zip(given.shape, shape, strict=True)
@@ -230,4 +240,4 @@ def _fitted(
         raise BackendError(
             f"{name} answered with a {what} of dtype {given.dtype} instead of {dtype}"
         )
-    return np.broadcast_to(given.astype(dtype, copy=False), shape)
+    return given.astype(dtype, copy=False)

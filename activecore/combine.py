@@ -49,18 +49,24 @@ def merge_box(
         the sum of the weights behind it.
     """
     ndim = len(box.shape)
-    grid = tuple(box.shape)
+    grid = box.shape
     partials = tuple(value.reshape(grid + value.shape[1:]) for value in values)
     behind = count.reshape(grid + count.shape[1:])
     within: tuple[int, ...] = ()
     if len(weights) > 0:
         partials = _weigh(box, partials, behind, weights)
         within = tuple(ndim + axis for axis in sorted(weights))
-    merged_axes = tuple(sorted(axes)) + within
-    if merged_axes:
+        behind = np.broadcast_to(behind, partials[0].shape)
+    # Along an axis of one chunk there is nothing to merge.
+    along = tuple(axis for axis in sorted(axes) if grid[axis] > 1) + within
+    if along:
         with np.errstate(over="ignore", invalid="ignore"):
-            partials = OPERATION[operation].merge(partials, behind, merged_axes)
-        behind = np.add.reduce(behind, axis=merged_axes, keepdims=True)
+            partials = OPERATION[operation].merge(partials, behind, along)
+        behind = np.add.reduce(behind, axis=along, keepdims=True)
+    if any(grid[axis] > 1 for axis in range(ndim) if axis not in axes):
+        # A count may stand for all values of its chunk; side by side it may not.
+        whole = tuple(1 if a in axes else w for a, w in enumerate(box.widths))
+        behind = np.broadcast_to(behind, behind.shape[:ndim] + whole)
     return tuple(_joined(value, ndim) for value in partials), _joined(behind, ndim)
 
 
@@ -116,16 +122,16 @@ class Combiner:
                 held[place] = value
             self._count[place] = count
             return
-        here = np.stack([self._count[place], count])
-        stacked = tuple(
-            np.stack([held[place], value])
-            for held, value in zip(self._values, values, strict=True)
-        )
+        # Views where the place is a rectangle, copies to be put back where not.
+        held = tuple(value[place] for value in self._values)
+        before = self._count[place]
         with np.errstate(over="ignore", invalid="ignore"):
-            merged = self._row.merge(stacked, here, (0,))
-        for held, value in zip(self._values, merged, strict=True):
-            held[place] = value[0]
-        self._count[place] = here[0] + here[1]
+            self._row.accumulate(held, before, values, count)
+        before += count
+        if not all(isinstance(item, slice) for item in place):
+            for value, merged in zip(self._values, held, strict=True):
+                value[place] = merged
+            self._count[place] = before
 
     def _place(self, box: Box) -> tuple[Any, ...]:
         along = [

@@ -125,12 +125,7 @@ def answer_box(question: Question, chain: Chain, task: Task) -> BoxAnswer:
             with _naming(question.variable, box, batch, rows):
                 answers.ask(chain, batch, rows)
     values, count = merge_box(
-        box,
-        question.operation,
-        answers.values,
-        answers.count,
-        question.axes,
-        question.weights,
+        box, question.operation, *answers.partials, question.axes, question.weights
     )
     return BoxAnswer(
         box, values, count, answers.cost, answers.backends, answers.fallbacks
@@ -149,11 +144,10 @@ class _Rows:
         if question.unpack is not None:
             dtype = question.unpack.dtype
         identity = OPERATION[question.operation].identity(dtype)
-        self.values: Values = tuple(
-            np.full((len(box), *shape), value) for value in identity
-        )
-        kind = np.bool_ if question.operation == "select" else np.int64
-        self.count: Array = np.zeros((len(box), *shape), dtype=kind)
+        self._shape = (len(box), *shape)
+        self._identity = identity
+        self._values: Values | None = None
+        self._behind: Array | None = None
         self.cost = Cost()
         self.backends: dict[str, int] = {}
         self.fallbacks = 0
@@ -167,7 +161,11 @@ class _Rows:
         if answer.operation != question.operation:
             # The last resort: the backend sent the elements, we reduce them.
             values, count = self._reduced(values[0], ~count)
-        self._store(rows, values, count)
+        if len(batch) == self._shape[0] and len(partial.absent) == 0:
+            # The ordinary case: one answer for the whole box is taken as it is.
+            self._values, self._behind = values, count
+        else:
+            self._store(rows, values, count)
         self.cost += partial.cost
         self.fallbacks += int(answer.fell_back)
         self._count(answer.backend, len(batch) - len(partial.absent))
@@ -214,9 +212,19 @@ class _Rows:
         )
 
     def _store(self, rows: Array, values: Values, count: Array) -> None:
-        for held, value in zip(self.values, values, strict=True):
-            held[rows] = value
-        self.count[rows] = count
+        held, behind = self.partials
+        for column, value in zip(held, values, strict=True):
+            column[rows] = value
+        behind[rows] = count
+
+    @property
+    def partials(self) -> tuple[Values, Array]:
+        """Values and count of every chunk, identities where none was answered."""
+        if self._values is None or self._behind is None:
+            kind = np.bool_ if self._question.operation == "select" else np.int64
+            self._values = tuple(np.full(self._shape, v) for v in self._identity)
+            self._behind = np.zeros(self._shape, dtype=kind)
+        return self._values, self._behind
 
     def _count(self, backend: str, chunks: int) -> None:
         if chunks > 0:

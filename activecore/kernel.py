@@ -25,7 +25,7 @@ from activecore.model import (
     Missing,
     Partial,
 )
-from activecore.operations import OPERATION, reduce_elements
+from activecore.operations import OPERATION, Values, reduce_elements
 
 __all__ = [
     "MAX_CHUNK_BYTES",
@@ -86,25 +86,42 @@ def reduce_buffers(
     if layout.nbytes > limit:
         msg = f"a chunk of {layout.nbytes} bytes decoded is over the limit of {limit}"
         raise ChunkDecodeError(msg, position=0)
-    shape = (len(batch), *batch.reduced_shape)
-    identity = OPERATION[batch.operation].identity(layout.dtype.newbyteorder("="))
-    values = tuple(np.full(shape, value) for value in identity)
-    is_select = batch.operation == "select"
-    count: Array = np.zeros(shape, dtype=np.bool_ if is_select else np.int64)
     present = [i for i, buffer in enumerate(buffers) if buffer is not None]
-    for rows, block in _blocks(layout, buffers, present, limit):
-        check_cancelled()
-        part, behind = reduce_chunk_elements(
-            block, batch.missing, batch.selection, batch.axis, batch.operation
-        )
-        for column, piece in zip(values, part, strict=True):
-            column[rows] = piece
-        count[rows] = behind
+    parts = [
+        (rows, *_reduced(block, batch))
+        for rows, block in _blocks(layout, buffers, present, limit)
+    ]
+    values, count = _gathered(batch, parts)
     if cost is None:
         size = sum(memoryview(b).nbytes for b in buffers if b is not None)
         cost = Cost(requests=len(present), bytes_read=size, bytes_received=size)
     absent = np.setdiff1d(np.arange(len(batch)), np.asarray(present, dtype=np.int64))
     return Partial(values, count, absent.astype(np.int64), cost)
+
+
+def _reduced(block: Array, batch: ChunkBatch) -> tuple[Values, Array]:
+    check_cancelled()
+    return reduce_chunk_elements(
+        block, batch.missing, batch.selection, batch.axis, batch.operation
+    )
+
+
+def _gathered(
+    batch: ChunkBatch, parts: list[tuple[list[int], Values, Array]]
+) -> tuple[Values, Array]:
+    """Put blocks' partials in the batch's order, identities where no chunk was."""
+    if len(parts) == 1 and len(parts[0][0]) == len(batch):
+        return parts[0][1], parts[0][2]
+    shape = (len(batch), *batch.reduced_shape)
+    identity = OPERATION[batch.operation].identity(batch.dtype.newbyteorder("="))
+    values = tuple(np.full(shape, value) for value in identity)
+    is_select = batch.operation == "select"
+    count: Array = np.zeros(shape, dtype=np.bool_ if is_select else np.int64)
+    for rows, part, behind in parts:
+        for column, piece in zip(values, part, strict=True):
+            column[rows] = piece
+        count[rows] = behind
+    return values, count
 
 
 def _check_lengths(batch: ChunkBatch, buffers: Sequence[Buffer | None]) -> None:
@@ -192,7 +209,7 @@ def reduce_chunk_elements(
     selection: tuple[AxisSelection, ...],
     axis: tuple[int, ...],
     operation: str,
-) -> tuple[tuple[Array, ...], Array]:
+) -> tuple[Values, Array]:
     """Select, mask and reduce decoded chunks.
 
     Parameters
@@ -208,12 +225,11 @@ def reduce_chunk_elements(
         As in ``Partial``, with the leading axis.
     """
     elements = _select(block, selection)
-    parts = [
-        reduce_elements(piece, invalid_elements(piece, missing), axis, operation)
-        for piece in _pieces(elements)
-    ]
-    if len(parts) == 1:
-        return parts[0]
+    pieces = list(_pieces(elements))
+    if len(pieces) == 1:
+        invalid = invalid_elements(elements, missing)
+        return reduce_elements(elements, invalid, axis, operation)
+    parts = [_reduced_piece(piece, missing, axis, operation) for piece in pieces]
     values = tuple(
         np.concatenate(column, axis=1)
         for column in zip(*(value for value, _ in parts), strict=True)
@@ -224,6 +240,16 @@ def reduce_chunk_elements(
     with np.errstate(over="ignore", invalid="ignore"):
         merged = OPERATION[operation].merge(values, count, (1,))
     return merged, np.add.reduce(count, axis=1, keepdims=True)
+
+
+def _reduced_piece(
+    piece: Array, missing: Missing, axis: tuple[int, ...], operation: str
+) -> tuple[Values, Array]:
+    """Reduce a piece of a chunk, with a count for each value."""
+    invalid = invalid_elements(piece, missing)
+    values, count = reduce_elements(piece, invalid, axis, operation)
+    kept = tuple(1 if a - 1 in axis else n for a, n in enumerate(piece.shape))
+    return values, np.broadcast_to(count, kept)
 
 
 def _select(block: Array, selection: tuple[AxisSelection, ...]) -> Array:

@@ -8,6 +8,7 @@ needs no special case; and NaN that no rule declared missing propagates.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -35,6 +36,9 @@ class Operation:
     The elements are not empty."""
     merge: Callable[[Values, Array, Axes], Values]
     """Values, the count behind each, axes to merge (kept at length one) -> values."""
+    accumulate: Callable[[Values, Array, Values, Array], None]
+    """Held values and their count, more values and theirs: merged into the held ones.
+    The counts are as they were before; the caller adds them up."""
     identity: Callable[[np.dtype[Any]], Values]
     """Stored dtype -> what merges with any value without changing it, 0-d."""
 
@@ -94,10 +98,11 @@ def _extrema(elements: Array, invalid: Invalid, axes: Axes) -> Values:
 
 
 def _count(shape: tuple[int, ...], invalid: Invalid, axes: Axes) -> Array:
-    kept = tuple(1 if axis in axes else n for axis, n in enumerate(shape))
-    total = int(np.prod([shape[axis] for axis in axes], dtype=np.int64))
+    total = math.prod(shape[axis] for axis in axes)
     if invalid is None:
-        return np.full(kept, total, dtype=np.int64)
+        # One number for each chunk: it is broadcast where it is needed.
+        ones = (1,) * (len(shape) - 1)
+        return np.full((shape[0], *ones), total, dtype=np.int64)
     missing = np.add.reduce(invalid, axis=axes, dtype=np.int64, keepdims=True)
     return total - np.asarray(missing)
 
@@ -126,25 +131,30 @@ def _select(elements: Array, _: Invalid, __: Axes) -> Values:
     return (elements.copy(),)
 
 
-def _merge_nothing(_: Values, __: Array, ___: Axes) -> Values:
-    return ()
+def _merge_by(*ufuncs: np.ufunc) -> Callable[[Values, Array, Axes], Values]:
+    def merge(values: Values, _: Array, axes: Axes) -> Values:
+        return tuple(
+            by.reduce(value, axis=axes, keepdims=True)
+            for by, value in zip(_for_each(ufuncs, values), values, strict=True)
+        )
+
+    return merge
 
 
-def _merge_sums(values: Values, _: Array, axes: Axes) -> Values:
-    return tuple(np.add.reduce(total, axis=axes, keepdims=True) for total in values)
+def _accumulate_by(
+    *ufuncs: np.ufunc,
+) -> Callable[[Values, Array, Values, Array], None]:
+    def accumulate(held: Values, _: Array, values: Values, __: Array) -> None:
+        pairs = zip(_for_each(ufuncs, values), held, values, strict=True)
+        for by, before, value in pairs:
+            by(before, value, out=before)
+
+    return accumulate
 
 
-def _merge_min(values: Values, _: Array, axes: Axes) -> Values:
-    return (np.minimum.reduce(values[0], axis=axes, keepdims=True),)
-
-
-def _merge_max(values: Values, _: Array, axes: Axes) -> Values:
-    return (np.maximum.reduce(values[0], axis=axes, keepdims=True),)
-
-
-def _merge_extrema(values: Values, count: Array, axes: Axes) -> Values:
-    low, high = values
-    return (*_merge_min((low,), count, axes), *_merge_max((high,), count, axes))
+def _for_each(ufuncs: tuple[np.ufunc, ...], values: Values) -> tuple[np.ufunc, ...]:
+    """One function for each value; a single one serves all (weights come along)."""
+    return ufuncs * len(values) if len(ufuncs) == 1 else ufuncs
 
 
 def _merge_moments(values: Values, count: Array, axes: Axes) -> Values:
@@ -164,12 +174,25 @@ def _merge_moments(values: Values, count: Array, axes: Axes) -> Values:
     return np.where(total > 0, base + moved, 0.0), merged
 
 
+def _accumulate_moments(
+    held: Values, before: Array, values: Values, count: Array
+) -> None:
+    counts = np.stack([before, np.broadcast_to(count, before.shape)])
+    stacked = tuple(np.stack(pair) for pair in zip(held, values, strict=True))
+    merged = _merge_moments(stacked, counts, (0,))
+    for value, new in zip(held, merged, strict=True):
+        value[...] = new[0]
+
+
 def _merge_select(values: Values, _: Array, axes: Axes) -> Values:
     # Selected elements are placed, not merged: each has a place of its own.
     if axes:
-        msg = "selected elements cannot be merged"
-        raise ValueError(msg)
+        raise ValueError("selected elements cannot be merged")
     return values
+
+
+def _accumulate_select(_: Values, __: Array, ___: Values, ____: Array) -> None:
+    raise ValueError("selected elements cannot be merged")
 
 
 def _zeros(*dtypes: str) -> Callable[[np.dtype[Any]], Values]:
@@ -177,24 +200,41 @@ def _zeros(*dtypes: str) -> Callable[[np.dtype[Any]], Values]:
     return lambda _: identity
 
 
+def _row(
+    name: str,
+    reduce: Callable[[Array, Invalid, Axes], Values],
+    identity: Callable[[np.dtype[Any]], Values],
+    *ufuncs: np.ufunc,
+) -> Operation:
+    """Make a row whose values merge by one function each."""
+    return Operation(
+        name, reduce, _merge_by(*ufuncs), _accumulate_by(*ufuncs), identity
+    )
+
+
 _ROWS = (
-    Operation("count", _no_values, _merge_nothing, lambda _: ()),
-    Operation(
-        "sum", _sum, _merge_sums, lambda dtype: (np.zeros((), accumulator(dtype)),)
-    ),
-    Operation("sum_f8", _sum_f8, _merge_sums, _zeros("f8")),
-    Operation("min", _min, _merge_min, lambda dtype: (_extreme(dtype, least=False),)),
-    Operation("max", _max, _merge_max, lambda dtype: (_extreme(dtype, least=True),)),
-    Operation(
+    _row("count", _no_values, _zeros()),
+    _row("sum", _sum, lambda dtype: (np.zeros((), accumulator(dtype)),), np.add),
+    _row("sum_f8", _sum_f8, _zeros("f8"), np.add),
+    _row("min", _min, lambda dtype: (_extreme(dtype, least=False),), np.minimum),
+    _row("max", _max, lambda dtype: (_extreme(dtype, least=True),), np.maximum),
+    _row(
         "extrema",
         _extrema,
-        _merge_extrema,
         lambda dtype: (_extreme(dtype, least=False), _extreme(dtype, least=True)),
+        np.minimum,
+        np.maximum,
     ),
-    Operation("moments", _moments, _merge_moments, _zeros("f8", "f8")),
-    Operation("nonzero", _nonzero, _merge_sums, _zeros("i8")),
+    _row("nonzero", _nonzero, _zeros("i8"), np.add),
     Operation(
-        "select", _select, _merge_select, lambda dtype: (np.zeros((), dtype=dtype),)
+        "moments", _moments, _merge_moments, _accumulate_moments, _zeros("f8", "f8")
+    ),
+    Operation(
+        "select",
+        _select,
+        _merge_select,
+        _accumulate_select,
+        lambda dtype: (np.zeros((), dtype=dtype),),
     ),
 )
 
@@ -221,7 +261,8 @@ def reduce_elements(
     Returns
     -------
     values, count
-        As in ``Partial``, with the leading axis.
+        As in ``Partial``, with the leading axis. Where nothing is missing the count
+        has length one along all others.
     """
     row = OPERATION[operation]
     if operation == "select":
@@ -230,8 +271,9 @@ def reduce_elements(
     axes = tuple(a + 1 for a in axis)
     count = _count(elements.shape, invalid, axes)
     if elements.size == 0:
+        kept = tuple(1 if a in axes else n for a, n in enumerate(elements.shape))
         identity = row.identity(elements.dtype)
-        return tuple(np.full(count.shape, value) for value in identity), count
+        return tuple(np.full(kept, value) for value in identity), count
     # Infinities and overflow mean what IEEE 754 says; they are no news to a user.
     with np.errstate(over="ignore", invalid="ignore"):
         return row.reduce(elements, invalid, axes), count

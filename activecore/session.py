@@ -18,16 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 
-def _close(backends: Sequence[StorageBackend]) -> None:
-    for backend in backends:
-        backend.close()
-
-
 class Session:
     """The backends that answer, the filesystem behind them, and the run's limits.
 
-    Arrays outlive the dataset they came from, so backends are closed when the last
-    holder of the session is gone.
+    Arrays outlive the dataset they came from, so whoever made the backends may ask
+    ``close_backends_at_end`` to close them when the last holder of the session is gone.
     """
 
     def __init__(
@@ -46,7 +41,11 @@ class Session:
         self.deadline = deadline
         self.fall_back = fall_back
         self.executor = executor
-        weakref.finalize(self, _close, self.backends)
+
+    def close_backends_at_end(self) -> None:
+        """Close the backends when the session is garbage or the interpreter ends."""
+        for backend in self.backends:
+            weakref.finalize(self, backend.close)
 
     def chain(self) -> Chain:
         """Make a chain of the backends for one run."""
