@@ -160,6 +160,7 @@ class TestWrong(BackendConformance):
             asked,
             "expected: *",
             "came back: *",
+            "differs: * value 0 in * places, first at (0, *, 0): * instead of *",
             "usually: *",
         ]
     )

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from activecore.model import Partial
 from activecore.testing.diagnosis import diagnose
 from activecore.testing.golden import GoldenCase
-from activecore.testing.oracle import agrees, value_dtypes
+from activecore.testing.oracle import Expected, agrees, value_dtypes, wrong_elements
 
 __all__ = ["complaint", "shape_fault"]
 
 Array: TypeAlias = NDArray[Any]
 
-_MOST_CHARACTERS = 600
+_MOST_ELEMENTS = 20
+_FIRST_ELEMENTS = 8
 
 
 def shape_fault(case: GoldenCase, partial: object, chunks: int | None) -> str | None:
@@ -102,12 +103,43 @@ def complaint(
         _line("asked", f"{case:}, chunk {position} of {len(case.chunks)}"),
         _line("expected", _shown(expected.values, expected.count)),
         _line("came back", _shown(values, count)),
+        *(
+            _line("differs", text)
+            for text in _differences(case, expected, values, count, tolerance)
+        ),
     ]
     found = diagnose(case, position, values, count, tolerance)
     if found is not None:
         lines.append(_line("diagnosis", found))
     lines.append(_line("usually", case.hint))
     return "\n".join(lines)
+
+
+def _differences(
+    case: GoldenCase,
+    expected: Expected,
+    values: tuple[Array, ...],
+    count: Array,
+    tolerance: float,
+) -> Iterator[str]:
+    named = "mask" if case.operation == "select" else "count"
+    wrong = [count != expected.count]
+    wrong += wrong_elements(expected, values, case.operation, tolerance)
+    answers = zip(
+        (named, *(f"value {k}" for k in range(len(values)))),
+        (count, *values),
+        (expected.count, *expected.values),
+        wrong,
+        strict=True,
+    )
+    for name, got, right, where in answers:
+        places = np.argwhere(where)
+        if len(places) > 0:
+            first = tuple(places[0].tolist())
+            yield (
+                f"{name} in {len(places)} of {right.size} places, first at {first}: "
+                f"{got[first]} instead of {right[first]}"
+            )
 
 
 def _line(label: str, text: str) -> str:
@@ -120,6 +152,7 @@ def _shown(values: tuple[Array, ...], count: Array) -> str:
 
 
 def _compact(array: Array) -> str:
-    text = np.array2string(array, threshold=80, max_line_width=66, precision=17)
-    short = text if len(text) <= _MOST_CHARACTERS else text[:_MOST_CHARACTERS] + " …"
-    return f"{short} {array.dtype}"
+    shown = array if array.size <= _MOST_ELEMENTS else array.ravel()[:_FIRST_ELEMENTS]
+    text = np.array2string(shown, max_line_width=66, precision=17)
+    more = "" if shown is array else f" … {array.shape}"
+    return f"{text}{more} {array.dtype}"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from activecore.model import AxisSelection, Missing
 
-__all__ = ["Expected", "agrees", "expect", "value_dtypes"]
+__all__ = ["Expected", "agrees", "expect", "value_dtypes", "wrong_elements"]
 
 Array: TypeAlias = NDArray[Any]
 
@@ -55,27 +55,38 @@ def agrees(
     tolerance
         Relative error that is allowed of inexact values.
     """
-    if not np.array_equal(count, expected.count):
-        return False
-    behind = expected.count if operation == "select" else expected.count > 0
-    return all(
-        value.shape == right.shape and _close(value[behind], right[behind], slack)
-        for value, right, slack in (
-            (value, right, tolerance * scale[behind])
-            for value, right, scale in zip(
-                values, expected.values, expected.scale, strict=True
-            )
+    return np.array_equal(count, expected.count) and all(
+        value.shape == right.shape and not wrong.any()
+        for value, right, wrong in zip(
+            values,
+            expected.values,
+            wrong_elements(expected, values, operation, tolerance),
+            strict=True,
         )
     )
 
 
-def _close(value: Array, right: Array, slack: Array) -> bool:
-    same = value == right
+def wrong_elements(
+    expected: Expected, values: Sequence[Array], operation: str, tolerance: float
+) -> Iterator[NDArray[np.bool_]]:
+    """Tell for each value which elements are wrong; parameters as of ``agrees``."""
+    behind = expected.count if operation == "select" else expected.count > 0
+    for value, right, scale in zip(
+        values, expected.values, expected.scale, strict=True
+    ):
+        if value.shape != right.shape:
+            yield behind
+        else:
+            yield behind & ~_near(value, right, tolerance * scale)
+
+
+def _near(value: Array, right: Array, slack: Array) -> NDArray[np.bool_]:
+    same = np.asarray(value == right)
     if right.dtype.kind == "f":
         same |= np.isnan(value) & np.isnan(right)
         with np.errstate(invalid="ignore", over="ignore"):
             same |= np.abs(value - right) <= slack
-    return bool(same.all())
+    return same
 
 
 def value_dtypes(operation: str, dtype: np.dtype[Any]) -> tuple[np.dtype[Any], ...]:
