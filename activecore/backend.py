@@ -15,7 +15,7 @@ from activecore.errors import (
     ChunkError,
     ChunkNotFound,
 )
-from activecore.kernel import Buffer, reduce_buffers, undecodable
+from activecore.kernel import MAX_CHUNK_BYTES, Buffer, reduce_buffers, undecodable
 from activecore.model import OPERATIONS, ChunkBatch, ChunkRequest, Cost, Partial
 from activecore.options import BackendOptions
 
@@ -75,6 +75,8 @@ class StorageBackend(ABC):
     def __init__(self, options: BackendOptions | None = None) -> None:
         self.options = self.options_type() if options is None else options
         self.concurrency: int = self.options.concurrency or min(32, os.cpu_count() or 1)
+        limit = self.options.max_chunk_bytes
+        self.max_chunk_bytes: int = MAX_CHUNK_BYTES if limit is None else limit
 
     @abstractmethod
     def reduce_chunk(self, request: ChunkRequest) -> Partial:
@@ -263,7 +265,7 @@ class ByteRangeBackend(StorageBackend):
         buffers = self.read_ranges(
             batch.sources.tolist(), batch.offsets.tolist(), batch.sizes.tolist()
         )
-        return reduce_buffers(batch, buffers)
+        return reduce_buffers(batch, buffers, limit=self.max_chunk_bytes)
 
     def why_not(self, batch: ChunkBatch) -> str | None:
         """Name a codec that the kernel cannot decode, or None."""

@@ -39,6 +39,11 @@ class BackendOptions(BaseModel):
     concurrency: int | None = Field(
         default=None, ge=1, description="Batches at work at once; none: the backend's."
     )
+    max_chunk_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Decoded size above which a chunk is refused; none: 2 GiB.",
+    )
     pickle_secrets: bool = Field(
         default=False,
         description=(

@@ -64,7 +64,7 @@ class PosixBackend(ByteRangeBackend):
                 mapped=self.options.access == "mmap",
                 until_reduced=until_reduced,
             )
-            return reduce_buffers(batch, buffers, cost=cost)
+            return reduce_buffers(batch, buffers, cost=cost, limit=self.max_chunk_bytes)
 
     def read_range(self, source: str, offset: int, size: int) -> bytes:
         """Read ``size`` bytes at ``offset`` of a file; size -1: all of it."""
