@@ -82,7 +82,7 @@ def _weigh(box: Box, values: Values, count: Array, weights: Weights) -> Values:
     (total,) = values
     with np.errstate(over="ignore", invalid="ignore"):
         weighted = np.where(count > 0, total * factor, 0.0)
-    return weighted, count * factor
+    return weighted, np.broadcast_to(count * factor, weighted.shape)
 
 
 def _joined(array: Array, ndim: int) -> Array:
