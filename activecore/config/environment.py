@@ -61,10 +61,9 @@ def _path(variable: str, files: Sequence[Layer]) -> KeyPath:
         if len(rest) == 2 and rest[1] in Profile.model_fields:  # noqa: PLR2004 - profile and key
             return "profiles", _spelled(rest[0], known), rest[1]
         if len(rest) > 1:
-            raise _unknown(
-                variable,
-                [f"profiles__{rest[0]}__{key}" for key in Profile.model_fields],
-            )
+            hint = did_you_mean(rest[1], Profile.model_fields, most=1)
+            what = f"a profile has no key {rest[1]!r}{hint}"
+            raise ConfigError(f"environment {variable}: {what}")
     elif first in Document.model_fields and not rest:
         return (first,)
     raise _unknown(variable, [*Document.model_fields, "config"])
@@ -76,7 +75,7 @@ def _backend_path(
     if len(rest) < 2 or "" in rest:  # noqa: PLR2004 - backend and option
         raise ConfigError(
             f"environment {variable}: write …BACKENDS__<backend>__<option>, with two "
-            "underscores between keys"
+            "underscores between nested keys"
         )
     here = {plugin.name for plugin in installed()}
     known = here | _backends(files)
@@ -107,8 +106,10 @@ def _spelled(lowered: str, known: Iterable[str]) -> str:
 
 
 def _unknown(variable: str, known: Iterable[str]) -> ConfigError:
-    names = [f"{PREFIX}{key.upper()}" for key in known]
-    hint = did_you_mean(variable, names)
-    if not hint and re.match(f"{PREFIX}(BACKENDS|PROFILES)_", variable):
-        hint = "; write two underscores between nested keys"
+    if re.match(f"{PREFIX}(BACKENDS|PROFILES)_", variable):
+        hint = "; between nested keys write two underscores"
+    else:
+        hint = did_you_mean(
+            variable, (f"{PREFIX}{key.upper()}" for key in known), most=1
+        )
     return ConfigError(f"unknown environment variable {variable}{hint}")

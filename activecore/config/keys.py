@@ -46,7 +46,7 @@ def _table(value: object) -> Table:
 
 
 def _written(table: Table, info: SerializationInfo) -> dict[str, Any]:
-    return table if info.mode == "python" else dict.fromkeys(table, MASK)
+    return dict(table) if info.mode == "python" else dict.fromkeys(table, MASK)
 
 
 Tables = dict[
@@ -58,10 +58,8 @@ Tables = dict[
 def _names(value: object) -> object:
     if isinstance(value, str):
         value = [name.strip() for name in value.split(",")]
-    if not isinstance(value, (list, tuple)):
-        return value
-    if not value or "" in value:
-        raise ValueError("must name a backend, or several")
+    if not isinstance(value, (list, tuple)) or not value or "" in value:
+        raise ValueError("must be the name of a backend, or a list of names")
     return tuple(value)
 
 

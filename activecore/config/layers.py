@@ -12,7 +12,7 @@ from typing import Any, Literal
 import platformdirs
 from pydantic import ValidationError
 
-from activecore.config.keys import Document
+from activecore.config.keys import Document, Table
 from activecore.errors import ConfigError
 from activecore.validation import KeyPath, complaints
 
@@ -111,6 +111,11 @@ def checked_layer(
             complaints(error, Document, say=lambda path: _origin(origins, path))
         ) from None
     written = document.model_dump(exclude_unset=True)
+    for top in (written, *written.get("profiles", {}).values()):
+        if "backends" in top:
+            # pydantic-settings logs what it merges when it is told to.
+            tables = top["backends"].items()
+            top["backends"] = {name: Table(table) for name, table in tables}
     if "routes" in written:
         written["routes"] = {
             route["prefix"]: {k: v for k, v in route.items() if k != "prefix"}
