@@ -13,6 +13,7 @@ from fake_suite import TESTS, FakeSuite, outcomes_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from activecore.errors import BackendRefused
 from activecore.model import OPERATIONS, Missing
 from activecore.testing import FakeBackend, FakeServer, answers
 from activecore.testing.cases import CAPABILITY_CASES, CORE_CASES, SELECT_CASES
@@ -38,6 +39,12 @@ class Limited(FakeServer):
         if batch.dtype.str not in ("<f4", "<f8", "<i4", "<i8"):
             return f"it has no accumulator for {batch.dtype}"
         return super().why_not(batch)
+
+    def reduce_chunk(self, request):
+        partial = super().reduce_chunk(request)
+        if request.operation in ("min", "max") and np.isnan(partial.values[0]).any():
+            raise BackendRefused("the server gives no answer with NaN")
+        return partial
 
 
 # -- the suite ------------------------------------------------------------------------
@@ -97,6 +104,10 @@ def test_a_refusal_skips_by_capability_and_gives_the_backends_reason():
     assert (
         "not offered: operation max, dtype int8: it has no accumulator for int8" in said
     )
+    assert (
+        "not offered: operation max, NaN that is not missing: "
+        "the server gives no answer with NaN"
+    ) in said
 
 
 @pytest.mark.parametrize("table", ["SELECT_CASES", "CORE_CASES", "CAPABILITY_CASES"])

@@ -20,6 +20,7 @@ from activecore.backend import BackendOptions
 from activecore.errors import (
     ActiveCoreError,
     AuthenticationError,
+    BackendRefused,
     BackendUnavailable,
     ChunkDecodeError,
     ChunkError,
@@ -229,6 +230,16 @@ class AnswersWithLists(Twisted):
         return replace(partial, values=tuple(v.tolist() for v in partial.values))
 
 
+class AnswersNothing(Twisted):
+    def told(self, batch, partial):
+        return None
+
+
+class AnswersOneValueTooMany(Twisted):
+    def told(self, batch, partial):
+        return replace(partial, values=(*partial.values, partial.count))
+
+
 # -- what is asked of a chunk ---------------------------------------------------------
 
 
@@ -366,6 +377,19 @@ class FillsAbsence(Twisted):
         return Partial(values, partial.count[0, ...])
 
 
+class ReportsAbsenceOfWhatIsThere(Twisted):
+    def told(self, batch, partial):
+        return replace(partial, absent=np.array([0]))
+
+
+class LeavesAbsenceUntranslated(FakeBackend):
+    def read_range(self, source, offset, size):
+        try:
+            return super().read_range(source, offset, size)
+        except ChunkNotFound as error:
+            raise KeyError(source) from error
+
+
 class SwallowsErrors(FakeBackend):
     def read_range(self, source, offset, size):
         try:
@@ -455,6 +479,11 @@ class RefusesEverything(FakeBackend):
         return "today is Sunday"
 
 
+class RefusesWhenAsked(FakeBackend):
+    def reduce_chunks(self, batch):
+        raise BackendRefused("status 400")
+
+
 class HidesCancellation(FakeBackend):
     def reduce_chunks(self, batch):
         try:
@@ -473,6 +502,22 @@ class SharesThePosition(FakeBackend):
         self.at = (source, offset)
         time.sleep(0)
         return super().read_range(*self.at, size)
+
+
+class LendsOneConnection(FakeBackend):
+    def __init__(self, options=None, **more):
+        super().__init__(options, **more)
+        self.busy = False
+
+    def read_range(self, source, offset, size):
+        if self.busy:
+            raise RuntimeError("the connection is in use")
+        self.busy = True
+        try:
+            time.sleep(0)
+            return super().read_range(source, offset, size)
+        finally:
+            self.busy = False
 
 
 class ReusesItsBuffer(Twisted):
@@ -564,6 +609,18 @@ class ChecksInSilence(FakeBackend):
         return None
 
 
+class NoFilesAtAll(FakeBackend):
+    def filesystem(self, url):
+        return self.objects
+
+
+class FilesCannotBeListed(FakeBackend):
+    def filesystem(self, url):
+        files = super().filesystem(url)
+        files.find = None
+        return files
+
+
 class FilesWithoutRanges(FakeBackend):
     def filesystem(self, url):
         files = super().filesystem(url)
@@ -610,6 +667,8 @@ SABOTAGES = [
     (AnswersInFloat32, LISTED, "a value has dtype float32 instead of float64"),
     (AnswersBigEndian, SELECT, "has the byte order of another machine"),
     (AnswersWithLists, SELECT, "a value is a list, not a NumPy array"),
+    (AnswersNothing, SELECT, "a Partial is expected, not NoneType"),
+    (AnswersOneValueTooMany, LISTED, "sum has a tuple of 1 values"),
     (ReadsFortranAsC, CAPABLE, "the order in which axes are stored was ignored"),
     (IgnoresByteOrder, CAPABLE, "the byte order was ignored"),
     (IgnoresSelection, LISTED, "the selection was ignored"),
@@ -630,9 +689,16 @@ SABOTAGES = [
     (AnswersFirstChunksOnly, "test_core_large_batch", "chunk 256 of 500"),
     (OneByOneOnly, LISTED, "the counts are right, the values are not"),
     (DropsValues, THROUGH_THE_CORE, "mean of a float32 array in chunks, axis (0,)"),
+    (CountsOneTooMany, THROUGH_THE_CORE, "a count that is not possible"),
     (OneByOneOnly, THROUGH_THE_CORE, "sum of a float32 array"),
     (RaisesForAbsence, BATCH_ABSENT, "ChunkNotFound leaves reduce_chunks"),
     (MistakesAbsentPositions, BATCH_ABSENT, "positions are those of the batch"),
+    (ReportsAbsenceOfWhatIsThere, SELECT, "no absent chunk: all of them were stored"),
+    (
+        LeavesAbsenceUntranslated,
+        "test_core_absent_object_is_reported",
+        "the store's own 'not found' is not translated",
+    ),
     (FillsAbsence, BATCH_ABSENT, "expected:  absent=[1]"),
     (FillsAbsence, "test_core_absent_object_is_reported", "taken for fill values"),
     (SwallowsErrors, UNREADABLE, "an error is swallowed"),
@@ -665,12 +731,18 @@ SABOTAGES = [
         "one sentence that names the codec",
     ),
     (RefusesEverything, SELECT, "why_not refuses more than the backend lacks"),
+    (RefusesWhenAsked, LISTED, "a refusal: status 400"),
     (
         HidesCancellation,
         "test_core_stopped_run_is_cancelled_or_answered",
         "BackendUnavailable: the run was stopped",
     ),
     (SharesThePosition, "test_core_threads_share_an_instance", "a file position"),
+    (
+        LendsOneConnection,
+        "test_core_threads_share_an_instance",
+        "RuntimeError: the connection is in use",
+    ),
     (ReusesItsBuffer, "test_core_results_are_their_own_memory", "return a copy"),
     (CannotBePickled, "test_core_pickled_copy_answers", "leave them out in"),
     (PicklesItsSecret, SECRETS, "the secret, in its pickle"),
@@ -692,6 +764,16 @@ SABOTAGES = [
         "True and False are no reasons",
     ),
     (ChecksInSilence, "test_core_check_is_a_sentence", "expected:  one line of text"),
+    (
+        NoFilesAtAll,
+        "test_core_filesystem_offers_what_readers_need",
+        "expected:  an fsspec filesystem",
+    ),
+    (
+        FilesCannotBeListed,
+        "test_core_filesystem_offers_what_readers_need",
+        "find of a file of 200 bytes",
+    ),
     (
         FilesWithoutRanges,
         "test_core_filesystem_offers_what_readers_need",

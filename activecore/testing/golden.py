@@ -15,7 +15,7 @@ from activecore.testing.encode import encode_chunk
 from activecore.testing.hints import HINT
 from activecore.testing.oracle import Expected, expect
 
-__all__ = ["GoldenCase", "describe_missing", "describe_selection", "golden_case"]
+__all__ = ["GoldenCase", "golden_case"]
 
 _PLAIN_DTYPES = frozenset({"i4", "i8", "f4", "f8"})
 
@@ -89,8 +89,8 @@ class GoldenCase:
         codecs = " + ".join(str(codec) for codec in layout.codecs) or "none"
         text = (
             f"{self.operation} of a chunk of {layout.dtype.str} {layout.shape}, "
-            f"order {order}, codecs {codecs}, {describe_missing(layout.missing)}, "
-            f"selection {describe_selection(self.selection)}"
+            f"order {order}, codecs {codecs}, {_describe_missing(layout.missing)}, "
+            f"selection {_describe_selection(self.selection)}"
         )
         return text if self.operation == "select" else f"{text}, axis {self.axis}"
 
@@ -177,7 +177,7 @@ def _demands_of_selection(selection: tuple[AxisSelection, ...]) -> list[str]:
     return named
 
 
-def describe_selection(selection: tuple[AxisSelection, ...]) -> str:
+def _describe_selection(selection: tuple[AxisSelection, ...]) -> str:
     """Write a selection as one writes an index."""
     items = [
         f"{item.start}:{item.stop}" + (f":{item.step}" if item.step != 1 else "")
@@ -188,7 +188,7 @@ def describe_selection(selection: tuple[AxisSelection, ...]) -> str:
     return f"[{', '.join(items)}]"
 
 
-def describe_missing(missing: Missing) -> str:
+def _describe_missing(missing: Missing) -> str:
     """Write missing rules in words."""
     rules = [f"value {_plain(value)}" for value in missing.values]
     if missing.valid_min is not None:
