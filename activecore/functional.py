@@ -25,6 +25,7 @@ from activecore.errors import (
 )
 from activecore.model import (
     AxisSelection,
+    ChunkBatch,
     ChunkLayout,
     ChunkRequest,
     Codec,
@@ -160,13 +161,17 @@ class ChunkCall:
                 return elements, None
             count = np.ma.count(elements, axis=self.axis, keepdims=True)
             return self.function(elements, axis=self.axis, keepdims=True), count
+        shape = ChunkBatch.of(self.request).reduced_shape
+        behind = np.broadcast_to(partial.count, shape)
+        value, valid = self.reduction.finish(partial.values, behind, 0.0)
         kept = tuple(
             slice(None) if axis in self.axis else undo
             for axis, undo in enumerate(self.undo)
         )
-        values, valid = self.reduction.finish(partial.values, partial.count, 0.0)
-        value, valid = _reorder(values, kept), _reorder(valid, kept)
-        count = np.broadcast_to(_reorder(partial.count, kept), value.shape)
+        value, valid, count = (
+            _reorder(np.broadcast_to(array, shape), kept).copy()
+            for array in (value, valid, behind)
+        )
         if self.request.missing or not valid.all():
             return np.ma.masked_array(value, mask=~valid), count
         return value, count
@@ -175,8 +180,8 @@ class ChunkCall:
         elements = _reorder(partial.values[0], self.undo)
         if not self.request.missing:
             return elements
-        absent: NDArray[np.bool_] = ~_reorder(partial.count, self.undo)
-        return np.ma.masked_array(elements, mask=absent)
+        kept = np.broadcast_to(partial.count, partial.values[0].shape)
+        return np.ma.masked_array(elements, mask=~_reorder(kept, self.undo))
 
 
 def _row(method: Method) -> Reduction | None:

@@ -133,3 +133,11 @@ def test_a_function_of_numpy_that_is_a_reduction_is_not_done_by_reading():
     for function in (np.sum, np.ma.sum, np.mean, np.ma.max, np.amin, np.std):
         assert call_of(method=function).request.operation != "select"
     assert call_of(method=np.median).request.operation == "select"
+
+
+def test_a_count_that_is_the_same_everywhere_is_given_for_every_value():
+    value, count = answer(call_of(method="count", axis=1))
+    assert value.shape == count.shape == (4, 1, 3)
+    assert (value == 5).all()
+    value += 1
+    assert (count == 5).all()
