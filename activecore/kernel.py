@@ -7,6 +7,7 @@ is the ordinary case, k = 1; ten thousand chunks of 8x8x8 are the extreme one.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -95,8 +96,8 @@ def reduce_buffers(
     if cost is None:
         size = sum(memoryview(b).nbytes for b in buffers if b is not None)
         cost = Cost(requests=len(present), bytes_read=size, bytes_received=size)
-    absent = np.setdiff1d(np.arange(len(batch)), np.asarray(present, dtype=np.int64))
-    return Partial(values, count, absent.astype(np.int64), cost)
+    absent = [i for i, buffer in enumerate(buffers) if buffer is None]
+    return Partial(values, count, np.asarray(absent, dtype=np.int64), cost)
 
 
 def _reduced(block: Array, batch: ChunkBatch) -> tuple[Values, Array]:
@@ -225,21 +226,24 @@ def reduce_chunk_elements(
         As in ``Partial``, with the leading axis.
     """
     elements = _select(block, selection)
-    pieces = list(_pieces(elements))
-    if len(pieces) == 1:
+    if len(elements) != 1 or elements.nbytes <= 2 * _BLOCK_BYTES:
         invalid = invalid_elements(elements, missing)
         return reduce_elements(elements, invalid, axis, operation)
-    parts = [_reduced_piece(piece, missing, axis, operation) for piece in pieces]
+    cut = _cut_axis(elements.shape[1:], () if operation == "select" else axis)
+    parts = [
+        _reduced_piece(piece, missing, axis, operation)
+        for piece in _pieces(elements, cut)
+    ]
     values = tuple(
-        np.concatenate(column, axis=1)
+        np.concatenate(column, axis=cut + 1)
         for column in zip(*(value for value, _ in parts), strict=True)
     )
-    count = np.concatenate([behind for _, behind in parts], axis=1)
-    if 0 not in axis or operation == "select":
+    count = np.concatenate([behind for _, behind in parts], axis=cut + 1)
+    if cut not in axis or operation == "select":
         return values, count
     with np.errstate(over="ignore", invalid="ignore"):
-        merged = OPERATION[operation].merge(values, count, (1,))
-    return merged, np.add.reduce(count, axis=1, keepdims=True)
+        merged = OPERATION[operation].merge(values, count, (cut + 1,))
+    return merged, np.add.reduce(count, axis=cut + 1, keepdims=True)
 
 
 def _reduced_piece(
@@ -263,18 +267,26 @@ def _select(block: Array, selection: tuple[AxisSelection, ...]) -> Array:
     return elements
 
 
-def _pieces(elements: Array) -> Iterator[Array]:
-    """Cut one large chunk along its first axis into pieces that stay in cache.
+def _cut_axis(shape: tuple[int, ...], axis: tuple[int, ...]) -> int:
+    """Say along which axis a large chunk is best cut into pieces that stay in cache.
 
-    Masking and moments pass over the elements more than once.
+    Masking, moments and reductions along a slow axis pass over elements more than
+    once. Along the first axis pieces are contiguous; but if that one is reduced, their
+    partials must merge, which is only cheap while they are small.
     """
-    if len(elements) != 1 or elements.nbytes <= 2 * _BLOCK_BYTES:
-        yield elements
-        return
-    length = elements.shape[1]
+    kept = [a for a, length in enumerate(shape) if a not in axis and length > 1]
+    if 0 not in axis or not kept:
+        return 0
+    partial = math.prod(shape[a] for a in kept)
+    return 0 if 16 * partial <= math.prod(shape) else kept[0]
+
+
+def _pieces(elements: Array, cut: int) -> Iterator[Array]:
+    length = elements.shape[cut + 1]
     step = max(1, length * _BLOCK_BYTES // elements.nbytes)
     for start in range(0, length, step):
-        yield elements[:, start : start + step]
+        part = slice(start, start + step)
+        yield elements[(slice(None),) * (cut + 1) + (part,)]
 
 
 def invalid_elements(elements: Array, missing: Missing) -> NDArray[np.bool_] | None:
