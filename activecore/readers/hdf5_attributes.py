@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import h5py
 import numpy as np
-
-if TYPE_CHECKING:
-    import h5py
 
 __all__ = ["attributes_of"]
 
@@ -37,6 +35,9 @@ _HIDDEN = frozenset(
 )
 """What the netCDF library keeps for itself."""
 
+_PLAIN = frozenset({h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING, h5py.h5t.ENUM})
+"""Classes of types that have a plain form."""
+
 
 def attributes_of(h5: h5py.HLObject) -> dict[str, Any]:
     """Read an object's attributes, without those that are internal to netCDF.
@@ -53,16 +54,17 @@ def attributes_of(h5: h5py.HLObject) -> dict[str, Any]:
     for name in h5.attrs:
         if name in _HIDDEN:
             continue
-        try:
-            attributes[name] = _plain(h5.attrs[name], name)
-        except (OSError, TypeError, ValueError, KeyError) as error:
-            logger.debug("attribute %r of %r is left out: %s", name, h5.name, error)
+        kind = h5.attrs.get_id(name).get_type().get_class()
+        if kind not in _PLAIN:
+            logger.debug(
+                "attribute %r of %r is left out: class %s", name, h5.name, kind
+            )
+            continue
+        attributes[name] = _plain(h5.attrs[name], name)
     return attributes
 
 
 def _plain(value: Any, name: str) -> Any:
-    import h5py
-
     if isinstance(value, h5py.Empty):
         return "" if value.dtype.kind in "SO" else np.array([], dtype=value.dtype)
     if isinstance(value, bytes):

@@ -50,7 +50,7 @@ class StoredChunks:
     masks: NDArray[np.uint32]
     """Which filters were skipped: bit k for the filter at place k."""
 
-    def at(self, rows: NDArray[np.bool_]) -> StoredChunks:
+    def at(self, rows: NDArray[np.intp]) -> StoredChunks:
         """Give some of the chunks."""
         return StoredChunks(
             self.coords[rows], self.offsets[rows], self.sizes[rows], self.masks[rows]
@@ -91,9 +91,9 @@ def read_chunks(file: HDF5File, dataset: h5py.Dataset, name: str) -> StoredChunk
         raise UnsupportedFormat(
             f"the chunk index of {name!r} lists chunks outside of the array"
         )
-    beyond = (chunks.coords >= grid_shape(dataset.shape, dataset.chunks)).any(axis=1)
-    if beyond.any():
-        chunks = chunks.at(~beyond)
+    inside = np.all(chunks.coords < grid_shape(dataset.shape, dataset.chunks), axis=1)
+    if not inside.all():
+        chunks = chunks.at(np.flatnonzero(inside))
     if ((chunks.offsets < 0) | (chunks.offsets + chunks.sizes > file.size)).any():
         raise UnsupportedFormat(
             f"{file.path} is cut short: chunks of {name!r} lie beyond its end"

@@ -6,22 +6,26 @@ as long as the longest variable along it.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import h5py
 import numpy as np
 
+from activecore.errors import UnsupportedFormat
 from activecore.readers.hdf5_phony import phony_names
 from activecore.readers.hdf5_tree import (
+    Tree,
     address_of,
-    datasets,
     dimension_number,
     is_scale,
     is_variable,
 )
 
 __all__ = ["Dimension", "Dimensions"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,8 @@ class Dimension:
 class Dimensions:
     """Knows the dimensions of one open file."""
 
-    file: h5py.File
-    """The file."""
+    tree: Tree
+    """Its groups and datasets."""
     _lengths: dict[int, int] = field(default_factory=dict)
 
     def of(self, dataset: h5py.Dataset) -> tuple[Dimension, ...]:
@@ -63,16 +67,17 @@ class Dimensions:
         ndim = len(dataset.shape)
         if is_scale(dataset):
             if ndim > 1:
-                return self._scales_by_number(dataset) or [dataset] + [None] * (
-                    ndim - 1
-                )
+                return self._scales_by_number(dataset) or [
+                    dataset,
+                    *[None] * (ndim - 1),
+                ]
             return [dataset] * ndim
         references = dataset.attrs.get("DIMENSION_LIST")
         if references is None or len(references) != ndim:
             return self._scales_by_number(dataset) or [None] * ndim
         # Of several scales the last one counts, as it does for the netCDF library.
         return [
-            self.file[found[-1]] if len(found) > 0 and found[-1] else None
+            self.tree.root[found[-1]] if len(found) > 0 and found[-1] else None
             for found in references
         ]
 
@@ -84,7 +89,7 @@ class Dimensions:
         known: dict[int, h5py.Dataset] = {}
         group = dataset.parent
         while True:
-            for _, member in datasets(group):
+            for _, member in self.tree.datasets(group):
                 number = dimension_number(member) if is_scale(member) else None
                 if number is not None:
                     known.setdefault(number, member)
@@ -103,10 +108,16 @@ class Dimensions:
             lengths = [scale.shape[0]] if is_variable(scale) else [0]
             for reference, axis in scale.attrs.get("REFERENCE_LIST", []):
                 if reference:
-                    lengths.append(self.file[reference].shape[int(axis)])
+                    lengths.append(self.tree.root[reference].shape[int(axis)])
             length = self._lengths[address] = max(lengths)
         return max(length, own)
 
     @cached_property
     def _phony(self) -> dict[int, tuple[str, ...]]:
-        return phony_names(self.file)
+        """Names made up for variables, by address; none where the file is damaged."""
+        try:
+            with self.tree.file.guard():
+                return phony_names(self.tree)
+        except UnsupportedFormat as error:
+            logger.warning("dimensions without names are only numbered: %s", error)
+            return {}

@@ -14,7 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from activecore.errors import ActiveCoreError, UnsupportedFormat
+from activecore.errors import (
+    ActiveCoreError,
+    SourceError,
+    UnsupportedCodec,
+    UnsupportedFormat,
+)
 from activecore.model import source_version
 from activecore.readers.filesystem import filesystem_errors
 
@@ -113,9 +118,23 @@ class HDF5File:
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Turn whatever h5py or the filesystem raises inside into our own errors."""
+        """Turn whatever h5py or the filesystem raises inside into our own errors.
+
+        Messages of what is refused name the path.
+
+        Raises
+        ------
+        SourceError
+            The file was closed.
+        """
+        if self._raw.closed:
+            raise SourceError(f"{self.path} was closed")
         try:
             yield
+        except (UnsupportedFormat, UnsupportedCodec) as error:
+            if self.path in str(error):
+                raise
+            raise type(error)(f"{self.path}: {error}") from error
         except ActiveCoreError:
             raise
         except _FAILURES as error:
@@ -129,8 +148,9 @@ class HDF5File:
 
     def close(self) -> None:
         """Close the file. Idempotent."""
-        self.h5.close()
-        self._raw.close()
+        if not self._raw.closed:
+            self.h5.close()
+            self._raw.close()
 
 
 class _View(io.RawIOBase):

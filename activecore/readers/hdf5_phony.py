@@ -13,11 +13,10 @@ from typing import TypeAlias
 import h5py
 
 from activecore.readers.hdf5_tree import (
+    Tree,
     address_of,
-    datasets,
     dimension_number,
     is_scale,
-    walk,
 )
 
 __all__ = ["phony_names"]
@@ -34,7 +33,7 @@ class _Known:
     unlimited: bool
 
 
-def phony_names(file: h5py.File) -> dict[int, tuple[str, ...]]:
+def phony_names(tree: Tree) -> dict[int, tuple[str, ...]]:
     """Name the dimensions of every variable of a file that has no scales.
 
     Returns
@@ -43,13 +42,13 @@ def phony_names(file: h5py.File) -> dict[int, tuple[str, ...]]:
         Names by the address of the dataset. Numbers go on from those of the
         dimensions that exist, innermost groups first.
     """
-    groups = list(walk(file))
-    following = _following_number(groups)
+    groups = list(tree.walk(tree.root))
+    following = _following_number(tree, groups)
     names: dict[int, tuple[str, ...]] = {}
     for _, group in _innermost_first(groups):
         known: list[_Known] = []
         nameless = []
-        for name, member in datasets(group):
+        for name, member in tree.datasets(group):
             if not member.shape:
                 continue
             if is_scale(member):
@@ -77,11 +76,11 @@ def phony_names(file: h5py.File) -> dict[int, tuple[str, ...]]:
     return names
 
 
-def _following_number(groups: _Groups) -> int:
+def _following_number(tree: Tree, groups: _Groups) -> int:
     """Give the first number that no dimension of the file has."""
     following = 0
     for _, group in groups:
-        for _, member in datasets(group):
+        for _, member in tree.datasets(group):
             if is_scale(member):
                 number = dimension_number(member)
                 if number is None:

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import h5py
 import numpy as np
 
 from activecore.errors import UnsupportedFormat, VariableNotFound
 
+if TYPE_CHECKING:
+    from activecore.readers.hdf5_file import HDF5File
+
 __all__ = [
     "Object",
+    "Tree",
     "address_of",
-    "datasets",
     "dimension_number",
-    "find",
     "is_scale",
     "is_variable",
-    "walk",
 ]
 
 logger = logging.getLogger(__name__)
@@ -66,96 +68,106 @@ def _bytes_attribute(dataset: h5py.Dataset, name: str) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
-def find(start: h5py.Group, path: str) -> Object:
-    """Give the object at a path, below ``start`` or, with a leading slash, the root.
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The groups and datasets of one open file."""
 
-    The last part may be a variable's netCDF name where HDF5 knows it by another.
+    file: HDF5File
+    """The file."""
 
-    Raises
-    ------
-    VariableNotFound
-        There is none.
-    UnsupportedFormat
-        The way leads to another file, or in circles.
-    """
-    parent, _, leaf = path.rstrip("/").rpartition("/")
-    if path.startswith("/"):
-        start, parent = start["/"], parent.lstrip("/")
-    links = _links()
-    group = _follow(start, parent, links)
-    if isinstance(group, h5py.Group) and group.get(_PREFIX + leaf, getlink=True):
-        leaf = _PREFIX + leaf
-    return _follow(group, leaf, links)
+    @property
+    def root(self) -> h5py.Group:
+        """The group that all others lie in."""
+        return self.file.h5["/"]
 
+    def find(self, start: h5py.Group, path: str) -> Object:
+        """Give the object at a path below a group.
 
-def walk(root: h5py.Group) -> Iterator[tuple[str, h5py.Group]]:
-    """Give every group below ``root``, itself first, by path: ``""``, ``a``, ``a/b``.
+        The last part may be a variable's netCDF name where HDF5 knows it by another.
 
-    A group that has several paths is given once, or links in a circle would not end.
-    """
-    seen = set()
-    stack = [("", root)]
-    while stack:
-        path, group = stack.pop()
-        address = address_of(group)
-        if address in seen:
-            continue
-        seen.add(address)
-        yield path, group
-        below = [
-            (f"{path}/{name}".lstrip("/"), member)
-            for name, member in _members(group)
-            if isinstance(member, h5py.Group)
-        ]
-        stack.extend(reversed(below))
+        Raises
+        ------
+        VariableNotFound
+            There is none.
+        UnsupportedFormat
+            The way leads to another file, or in circles.
+        """
+        parent, _, leaf = path.rstrip("/").rpartition("/")
+        links = _links()
+        group = self._follow(start, parent, links)
+        if isinstance(group, h5py.Group) and group.get(_PREFIX + leaf, getlink=True):
+            leaf = _PREFIX + leaf
+        return self._follow(group, leaf, links)
 
+    def walk(self, start: h5py.Group) -> Iterator[tuple[str, h5py.Group]]:
+        """Give every group below one, itself first, by path: ``""``, ``a``, ``a/b``.
 
-def datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Give every dataset of a group by its netCDF name, dimensions' ones included."""
-    for name, member in _members(group):
-        if isinstance(member, h5py.Dataset):
-            yield name.removeprefix(_PREFIX), member
+        A group that has several paths is given once, or links in a circle would not
+        end.
+        """
+        seen = set()
+        stack = [("", start)]
+        while stack:
+            path, group = stack.pop()
+            address = address_of(group)
+            if address in seen:
+                continue
+            seen.add(address)
+            yield path, group
+            below = [
+                (f"{path}/{name}".lstrip("/"), member)
+                for name, member in self._members(group)
+                if isinstance(member, h5py.Group)
+            ]
+            stack.extend(reversed(below))
 
+    def datasets(self, group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
+        """Give a group's datasets by netCDF name, those of dimensions included."""
+        for name, member in self._members(group):
+            if isinstance(member, h5py.Dataset):
+                yield name.removeprefix(_PREFIX), member
 
-def _members(group: h5py.Group) -> Iterator[tuple[str, Object]]:
-    """Give a group's members, but not those that are links to nowhere or elsewhere."""
-    for name in group:
-        try:
-            yield name, _member(group, name, _links())
-        except (VariableNotFound, UnsupportedFormat) as error:
-            logger.debug("%s is not listed: %s", name, error)
+    def _members(self, group: h5py.Group) -> Iterator[tuple[str, Object]]:
+        """Give a group's members that there are and that lie in the file.
+
+        One that is damaged, or a link to nowhere or elsewhere, hides none beside it.
+        """
+        for name in group:
+            try:
+                yield name, self._member(group, name, _links())
+            except VariableNotFound as error:
+                logger.debug("%s is not listed: %s", name, error)
+            except UnsupportedFormat as error:
+                logger.warning("%s is not listed: %s", name, error)
+
+    def _follow(self, start: Object, path: str, links: Iterator[int]) -> Object:
+        here = start
+        for name in path.split("/"):
+            if name not in ("", "."):
+                here = self._member(here, name, links)
+        return here
+
+    def _member(self, group: Object, name: str, links: Iterator[int]) -> Object:
+        link = None
+        with self.file.guard():
+            if isinstance(group, h5py.Group):
+                link = group.get(name, getlink=True)
+            if isinstance(link, h5py.HardLink):
+                member: Object = group[name]
+                return member
+        where = f"{group.name}/{name}".replace("//", "/")
+        if link is None:
+            raise VariableNotFound(f"there is no {where!r}")
+        if isinstance(link, h5py.ExternalLink):
+            raise UnsupportedFormat(
+                f"{where!r} is a link to another file, {link.filename!r}"
+            )
+        if next(links, None) is None:
+            raise UnsupportedFormat(f"the links at {where!r} run in circles")
+        start = group["/"] if link.path.startswith("/") else group
+        return self._follow(start, link.path, links)
 
 
 def _links() -> Iterator[int]:
     """Give as many numbers as soft links may be followed on the way to one object."""
     return iter(range(_MOST_LINKS))
-
-
-def _follow(start: Object, path: str, links: Iterator[int]) -> Object:
-    here = start
-    for name in path.split("/"):
-        if name not in ("", "."):
-            here = _member(here, name, links)
-    return here
-
-
-def _member(group: Object, name: str, links: Iterator[int]) -> Object:
-    where = f"{group.name}/{name}".replace("//", "/")
-    try:
-        link = group.get(name, getlink=True) if isinstance(group, h5py.Group) else None
-    except TypeError as error:
-        raise UnsupportedFormat(
-            f"{where!r} is a link of a kind that is somebody's own"
-        ) from error
-    if link is None:
-        raise VariableNotFound(f"there is no {where!r}")
-    if isinstance(link, h5py.HardLink):
-        member: Object = group[name]
-        return member
-    if isinstance(link, h5py.ExternalLink):
-        raise UnsupportedFormat(
-            f"{where!r} is a link to another file, {link.filename!r}"
-        )
-    if next(links, None) is None:
-        raise UnsupportedFormat(f"the links at {where!r} run in circles")
-    return _follow(group["/"] if link.path.startswith("/") else group, link.path, links)

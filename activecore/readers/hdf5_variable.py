@@ -22,6 +22,7 @@ from activecore.readers.hdf5_file import HDF5File
 from activecore.readers.hdf5_fill import fill_is_defined
 from activecore.readers.hdf5_index import NoIndex
 from activecore.readers.hdf5_storage import Stored, storage_of
+from activecore.readers.hdf5_tree import Tree
 from activecore.readers.hdf5_types import check_bytes, dtype_of, is_enumeration
 
 __all__ = ["Describer"]
@@ -35,7 +36,8 @@ class Describer:
     """The file."""
 
     def __post_init__(self) -> None:
-        self._dimensions = Dimensions(self.file.h5)
+        self.tree = Tree(self.file)
+        self._dimensions = Dimensions(self.tree)
 
     def variable(self, name: str, dataset: h5py.Dataset) -> VariableInfo:
         """Describe a dataset without its chunk index."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from activecore.errors import VariableNotFound, did_you_mean
+from activecore.errors import UnsupportedFormat, VariableNotFound, did_you_mean
 from activecore.readers.base import Reader
 from activecore.readers.hdf5_file import HDF5File, find_signature
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from activecore.model import ArrayInfo, VariableInfo
 
 __all__ = ["NetCDF4Reader"]
+
+logger = logging.getLogger(__name__)
 
 
 class NetCDF4Reader(Reader):
@@ -37,17 +40,19 @@ class NetCDF4Reader(Reader):
     ) -> None:
         import h5py
 
-        from activecore.readers.hdf5_tree import find
         from activecore.readers.hdf5_variable import Describer
 
         self._file = HDF5File(fs, path)
         try:
             with self._file.guard():
                 self._describer = Describer(self._file)
+                self._tree = self._describer.tree
                 try:
-                    self._group = find(self._file.h5, group)
+                    self._group = self._tree.find(self._tree.root, group)
                 except VariableNotFound as error:
-                    raise VariableNotFound(f"{path} has no group {group!r}") from error
+                    raise VariableNotFound(
+                        f"there is no group {group!r} in {path}"
+                    ) from error
                 if not isinstance(self._group, h5py.Group):
                     raise VariableNotFound(f"{group!r} of {path} is not a group")
         except BaseException:
@@ -55,47 +60,56 @@ class NetCDF4Reader(Reader):
             raise
 
     def variables(self) -> Mapping[str, VariableInfo]:
-        """List every variable, those in groups under ``group/name``."""
+        """List every variable, those in groups under ``group/name``.
+
+        One whose metadata is damaged is left out, with a log line: ``array`` says
+        what is wrong with it.
+        """
         with self._file.guard():
-            return {
-                name: self._describer.variable(name, dataset)
-                for name, dataset in self._datasets().items()
-            }
+            datasets = self._datasets()
+        infos = {}
+        for name, dataset in datasets.items():
+            try:
+                with self._file.guard():
+                    infos[name] = self._describer.variable(name, dataset)
+            except UnsupportedFormat as error:
+                logger.warning("%s is left out: %s", name, error)
+        return infos
 
     def array(self, name: str) -> ArrayInfo:
         """Describe one variable, its chunk index included.
 
-        A name that begins with a slash counts from the file's root, any other from
-        the group that was opened.
+        One that holds no numbers has no layouts.
         """
+        name = name.strip("/")
         with self._file.guard():
-            return self._describer.array(name.strip("/"), self._dataset(name))
+            return self._describer.array(name, self._dataset(name))
 
     def close(self) -> None:
         """Close the file. Idempotent. Arrays already made stay usable."""
         self._file.close()
 
     def _datasets(self) -> dict[str, h5py.Dataset]:
-        from activecore.readers.hdf5_tree import datasets, is_variable, walk
+        from activecore.readers.hdf5_tree import is_variable
 
         return {
             f"{path}/{leaf}".lstrip("/"): dataset
-            for path, group in walk(self._group)
-            for leaf, dataset in datasets(group)
+            for path, group in self._tree.walk(self._group)
+            for leaf, dataset in self._tree.datasets(group)
             if is_variable(dataset)
         }
 
     def _dataset(self, name: str) -> h5py.Dataset:
         import h5py
 
-        from activecore.readers.hdf5_tree import find, is_variable
+        from activecore.readers.hdf5_tree import is_variable
 
         try:
-            found = find(self._group, name)
+            found = self._tree.find(self._group, name)
         except VariableNotFound as error:
-            close = did_you_mean(name.strip("/"), self._datasets())
+            hint = did_you_mean(name, self._datasets())
             raise VariableNotFound(
-                f"{self._file.path} has no variable {name!r}{close}"
+                f"there is no variable {name!r} in {self._file.path}{hint}"
             ) from error
         if not isinstance(found, h5py.Dataset) or not is_variable(found):
             what = "a dimension" if isinstance(found, h5py.Dataset) else "a group"
