@@ -95,7 +95,7 @@ class Dataset(Mapping[str, ActiveArray]):
 
 
 @overload
-def open(
+def open(  # noqa: A001 - as in every library that opens things
     url: str | os.PathLike[str],
     variable: None = None,
     *,
@@ -110,7 +110,7 @@ def open(
 
 
 @overload
-def open(
+def open(  # noqa: A001 - as in every library that opens things
     url: str | os.PathLike[str],
     variable: str,
     *,

@@ -13,6 +13,7 @@ from activecore.errors import SelectionError, UnsupportedDtype
 from activecore.execute import execute
 from activecore.explain import Explanation, explain
 from activecore.model import ArrayInfo, is_reducible
+from activecore.named_reductions import NamedReductions
 from activecore.plan import Plan, make_plan
 from activecore.question import (
     Axis,
@@ -31,7 +32,7 @@ Array: TypeAlias = NDArray[Any]
 Weights: TypeAlias = Mapping[Any, ArrayLike]
 
 
-class ActiveArray:
+class ActiveArray(NamedReductions):
     """A variable, or a part of one, that reduces its chunks where they lie.
 
     Indexing gives a new array and reads nothing: slices with any step, integers, lists
@@ -329,46 +330,6 @@ class ActiveArray:
         )
         session.check_unchanged(self._info)
         return answer
-
-    def all(self, axis: Axis = None, **options: Any) -> Any:
-        """Tell whether every element is true (not zero). See ``reduce``."""
-        return self.reduce("all", axis, **options)
-
-    def any(self, axis: Axis = None, **options: Any) -> Any:
-        """Tell whether any element is true (not zero). See ``reduce``."""
-        return self.reduce("any", axis, **options)
-
-    def count(self, axis: Axis = None, **options: Any) -> Any:
-        """Count the elements that are not missing. See ``reduce``."""
-        return self.reduce("count", axis, **options)
-
-    def max(self, axis: Axis = None, **options: Any) -> Any:
-        """Find the greatest element. See ``reduce``."""
-        return self.reduce("max", axis, **options)
-
-    def mean(self, axis: Axis = None, **options: Any) -> Any:
-        """Average the elements, weighted if ``weights`` are given. See ``reduce``."""
-        return self.reduce("mean", axis, **options)
-
-    def min(self, axis: Axis = None, **options: Any) -> Any:
-        """Find the least element. See ``reduce``."""
-        return self.reduce("min", axis, **options)
-
-    def ptp(self, axis: Axis = None, **options: Any) -> Any:
-        """Give the greatest element less the least. See ``reduce``."""
-        return self.reduce("ptp", axis, **options)
-
-    def std(self, axis: Axis = None, **options: Any) -> Any:
-        """Give the standard deviation (n - ``ddof`` below the line). See ``reduce``."""
-        return self.reduce("std", axis, **options)
-
-    def sum(self, axis: Axis = None, **options: Any) -> Any:
-        """Add up the elements, weighted if ``weights`` are given. See ``reduce``."""
-        return self.reduce("sum", axis, **options)
-
-    def var(self, axis: Axis = None, **options: Any) -> Any:
-        """Give the variance, with n - ``ddof`` below the line. See ``reduce``."""
-        return self.reduce("var", axis, **options)
 
 
 def _masked(values: Array, valid: Array) -> Any:

@@ -118,8 +118,8 @@ class Combiner:
         place = self._place(box)
         if not self._axes:
             # Nothing is reduced: every element has one box that answers for it.
-            for held, value in zip(self._values, values, strict=True):
-                held[place] = value
+            for target, value in zip(self._values, values, strict=True):
+                target[place] = value
             self._count[place] = count
             return
         # Views where the place is a rectangle, copies to be put back where not.
@@ -129,8 +129,8 @@ class Combiner:
             self._row.accumulate(held, before, values, count)
         before += count
         if not all(isinstance(item, slice) for item in place):
-            for value, merged in zip(self._values, held, strict=True):
-                value[place] = merged
+            for target, merged in zip(self._values, held, strict=True):
+                target[place] = merged
             self._count[place] = before
 
     def _place(self, box: Box) -> tuple[Any, ...]:

@@ -271,9 +271,9 @@ def reduce_elements(
     axes = tuple(a + 1 for a in axis)
     count = _count(elements.shape, invalid, axes)
     if elements.size == 0:
-        kept = tuple(1 if a in axes else n for a, n in enumerate(elements.shape))
+        shape = tuple(1 if a in axes else n for a, n in enumerate(elements.shape))
         identity = row.identity(elements.dtype)
-        return tuple(np.full(kept, value) for value in identity), count
+        return tuple(np.full(shape, value) for value in identity), count
     # Infinities and overflow mean what IEEE 754 says; they are no news to a user.
     with np.errstate(over="ignore", invalid="ignore"):
         return row.reduce(elements, invalid, axes), count

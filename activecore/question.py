@@ -94,8 +94,9 @@ def axis_numbers(axis: Axis, dims: Sequence[str]) -> tuple[int, ...]:
     """
     if axis is None:
         return tuple(range(len(dims)))
-    single = isinstance(axis, str) or not isinstance(axis, Iterable)
-    given = [axis] if single else list(axis)
+    if isinstance(axis, str) or not isinstance(axis, Iterable):
+        axis = (axis,)
+    given = list(axis)
     numbers = [_axis_number(item, dims) for item in given]
     if len(set(numbers)) != len(numbers):
         raise SelectionError(f"a dimension is named twice in {given}")

@@ -1,0 +1,196 @@
+"""The answer of one box, wherever it is worked out: a thread, a process, far away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from activecore.choose import Chain
+from activecore.combine import merge_box
+from activecore.elements import reduce_chunk_elements
+from activecore.errors import (
+    BackendRefused,
+    BackendUnavailable,
+    ChunkError,
+    ChunkNotFound,
+)
+from activecore.model import ABSENT, INLINE, ChunkBatch, Cost, Located
+from activecore.operations import OPERATION, Values, reduce_elements
+from activecore.plan import Box
+from activecore.question import Question
+
+__all__ = ["BoxAnswer", "Task", "answer_box"]
+
+Array: TypeAlias = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """A box, and where its chunks lie: all that a worker needs besides the question."""
+
+    box: Box
+    located: Located
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoxAnswer:
+    """A box's merged partials and what they cost."""
+
+    box: Box
+    values: Values
+    count: Array
+    cost: Cost
+    backends: Mapping[str, int]
+    """Chunks answered by each backend; ``""``: from the fill value or the index."""
+    fallbacks: int
+
+
+def answer_box(question: Question, chain: Chain, task: Task) -> BoxAnswer:
+    """Answer one box. Runs in a worker: a thread, a process, another machine."""
+    box, located = task.box, task.located
+    rows_of = {
+        int(number): np.flatnonzero(located.layouts == number)
+        for number in np.unique(located.layouts)
+    }
+    answers = _Rows(question, box)
+    for number, rows in rows_of.items():
+        if number == ABSENT:
+            answers.fill(rows)
+        elif number == INLINE:
+            for row in rows.tolist():
+                answers.put(np.array([row]), located.inline[row][np.newaxis])
+        else:
+            batch = question.batch(number, box, located, rows)
+            with _naming(question.variable, box, batch, rows):
+                answers.ask(chain, batch, rows)
+    values, count = merge_box(
+        box, question.operation, *answers.partials, question.axes, question.weights
+    )
+    return BoxAnswer(
+        box, values, count, answers.cost, answers.backends, answers.fallbacks
+    )
+
+
+class _Rows:
+    """Collects the partials of a box's chunks, from wherever each is answered."""
+
+    def __init__(self, question: Question, box: Box) -> None:
+        self._question = question
+        self._box = box
+        axes = question.chunk_axes
+        shape = tuple(1 if a in axes else w for a, w in enumerate(box.widths))
+        dtype = question.layouts[0].dtype.newbyteorder("=")
+        if question.unpack is not None:
+            dtype = question.unpack.dtype
+        identity = OPERATION[question.operation].identity(dtype)
+        self._shape = (len(box), *shape)
+        self._identity = identity
+        self._values: Values | None = None
+        self._behind: Array | None = None
+        self.cost = Cost()
+        self.backends: dict[str, int] = {}
+        self.fallbacks = 0
+
+    def ask(self, chain: Chain, batch: ChunkBatch, rows: Array) -> None:
+        """Let a backend answer for these chunks."""
+        question = self._question
+        answer = chain.answer(question.variable, batch, question.asks)
+        partial = answer.partial
+        values, count = partial.values, partial.count
+        if answer.operation != question.operation:
+            # The last resort: the backend sent the elements, we reduce them.
+            values, count = self._reduced(values[0], ~count)
+        if len(batch) == self._shape[0] and len(partial.absent) == 0:
+            # The ordinary case: one answer for the whole box is taken as it is.
+            self._values, self._behind = values, count
+        else:
+            self._store(rows, values, count)
+        self.cost += partial.cost
+        self.fallbacks += int(answer.fell_back)
+        self._count(answer.backend, len(batch) - len(partial.absent))
+        if len(partial.absent) > 0:
+            if not batch.layout.absent_is_fill:
+                position = int(partial.absent[0])
+                raise ChunkNotFound("there is no such object", position=position)
+            self.fill(rows[partial.absent])
+
+    def put(self, rows: Array, block: Array) -> None:
+        """Answer these chunks from their elements, shape (len(rows), *chunk)."""
+        question, box = self._question, self._box
+        missing = question.layouts[0].missing
+        native = block.astype(block.dtype.newbyteorder("="), copy=False)
+        if question.unpack is None:
+            values, count = reduce_chunk_elements(
+                native, missing, box.selection, question.chunk_axes, question.operation
+            )
+        else:
+            (elements,), valid = reduce_chunk_elements(
+                native, missing, box.selection, (), "select"
+            )
+            values, count = self._reduced(elements, ~valid)
+        self._store(rows, values, count)
+        self._count("", len(rows))
+
+    def fill(self, rows: Array) -> None:
+        """Answer these chunks from the fill value: they were never written."""
+        layout = self._question.layouts[0]
+        if layout.fill_value is None:
+            self._count("", len(rows))
+            return
+        dtype = layout.dtype.newbyteorder("=")
+        one = np.asarray(layout.fill_value, dtype=dtype)
+        self.put(rows, np.broadcast_to(one, (1, *layout.shape)))
+
+    def _reduced(self, elements: Array, invalid: Array) -> tuple[Values, Array]:
+        question = self._question
+        if question.unpack is not None:
+            elements = question.unpack.unpack(elements)
+        masked = invalid if invalid.any() else None
+        return reduce_elements(
+            elements, masked, question.chunk_axes, question.operation
+        )
+
+    def _store(self, rows: Array, values: Values, count: Array) -> None:
+        held, behind = self.partials
+        for column, value in zip(held, values, strict=True):
+            column[rows] = value
+        behind[rows] = count
+
+    @property
+    def partials(self) -> tuple[Values, Array]:
+        """Values and count of every chunk, identities where none was answered."""
+        if self._values is None or self._behind is None:
+            kind = np.bool_ if self._question.operation == "select" else np.int64
+            self._values = tuple(np.full(self._shape, v) for v in self._identity)
+            self._behind = np.zeros(self._shape, dtype=kind)
+        return self._values, self._behind
+
+    def _count(self, backend: str, chunks: int) -> None:
+        if chunks > 0:
+            self.backends[backend] = self.backends.get(backend, 0) + chunks
+
+
+@contextmanager
+def _naming(variable: str, box: Box, batch: ChunkBatch, rows: Array) -> Iterator[None]:
+    """Say in an error which chunk of which variable it was."""
+    try:
+        yield
+    except ChunkError as error:
+        position = 0 if error.position is None else error.position
+        error.variable = variable
+        error.coords = tuple(int(c) for c in box.coords()[rows[position]])
+        error.source = str(batch.sources[position])
+        error.offset = int(batch.offsets[position])
+        error.size = int(batch.sizes[position])
+        raise
+    except (BackendUnavailable, BackendRefused) as error:
+        first = tuple(int(c) for c in box.coords()[rows[0]])
+        where = f"{variable} chunk {first} in {batch.sources[0]}"
+        if isinstance(error, BackendUnavailable):
+            raise BackendUnavailable(f"{where}: {error}") from error
+        raise BackendRefused(f"{where}: {error}") from error
