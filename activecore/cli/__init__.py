@@ -1,0 +1,29 @@
+"""The ``activecore`` command. Everything is imported when it is needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its status.
+
+    Parameters
+    ----------
+    arguments
+        Words after the program's name; None: those of this process.
+    """
+    from activecore.cli.failures import STOPPED, say
+
+    try:
+        from activecore.cli.app import run
+
+        status = run(sys.argv[1:] if arguments is None else list(arguments))
+    except KeyboardInterrupt:  # while modules are still being imported
+        say("stopped")
+        status = STOPPED
+    sys.exit(status)

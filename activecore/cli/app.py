@@ -1,0 +1,353 @@
+"""The commands: each parses, delegates and prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from activecore.cli.arguments import (
+    Backend,
+    Config,
+    Json,
+    Over,
+    Profile,
+    Reader,
+    Select,
+    Threads,
+    Url,
+    Variable,
+    Verbose,
+    Weights,
+)
+from activecore.cli.failures import STOPPED, UNHEALTHY, USAGE, report, say
+
+if TYPE_CHECKING:
+    from activecore.config import Settings
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="activecore",
+    help="Reduce climate and earth-science arrays where they lie.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_REDUCTIONS = "count, sum, mean, min, max, var, std, ptp, any or all."
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit status; failures are one line."""
+    import sys
+
+    from activecore.cli.terminal import set_up_logging
+
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # never fail on a letter it has not got
+            stream.reconfigure(errors="replace")
+    set_up_logging(0)
+    try:
+        status = app(
+            args=list(arguments),
+            prog_name="activecore",
+            standalone_mode=False,
+            obj=tuple(arguments),
+        )
+        sys.stdout.flush()
+    except typer.Abort:  # how older typers say that Ctrl-C was pressed
+        status = STOPPED
+    except Exception as error:  # noqa: BLE001 - the last place before the user
+        return _refuse(error)
+    if status == STOPPED:
+        say("stopped")
+    return int(status or 0)
+
+
+def _refuse(error: Exception) -> int:
+    """Say what is wrong with the command line itself, or what went wrong later."""
+    # Typer's errors are click's, or its own copy of them: no public name is in both.
+    if not hasattr(error, "format_message"):
+        return report(error)
+    name = getattr(error, "option_name", None)
+    message = error.format_message()
+    possible = getattr(error, "possibilities", None)
+    if name is not None and possible:
+        message = f"there is no option {name}; did you mean {' or '.join(possible)}?"
+    # Without arguments the help is shown, and the error says nothing.
+    if message:
+        say(message)
+    return USAGE
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"activecore {version('activecore')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    ctx: typer.Context,
+    verbose: Verbose = 0,
+    config: Config = None,
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that may stand before any command."""
+    ctx.meta["config"] = config
+    _be_verbose(ctx, verbose)
+
+
+def _be_verbose(ctx: typer.Context, verbose: int) -> None:
+    from activecore.cli.terminal import set_up_logging
+
+    ctx.meta["verbose"] = verbose + ctx.meta.get("verbose", 0)
+    set_up_logging(ctx.meta["verbose"])
+
+
+def _settings(ctx: typer.Context, config: Path | None) -> Settings:
+    from activecore.config import load_settings
+
+    return load_settings(ctx.meta.get("config") if config is None else config)
+
+
+@app.command()
+def info(
+    ctx: typer.Context,
+    url: Url,
+    variable: Annotated[
+        str | None,
+        typer.Argument(metavar="[VARIABLE]", help="One variable, in detail."),
+    ] = None,
+    backend: Backend = None,
+    profile: Profile = None,
+    reader: Reader = None,
+    config: Config = None,
+    as_json: Json = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Show what a file or store holds, or how one variable is stored."""
+    _be_verbose(ctx, verbose)
+    settings = _settings(ctx, config)
+    from activecore.api import open as open_dataset
+    from activecore.cli import listing, stored, terminal
+    from activecore.cli.reducing import public_url
+
+    with open_dataset(
+        url, backend=backend, profile=profile, reader=reader, settings=settings
+    ) as dataset:
+        source = public_url(url)
+        if variable is not None:
+            array = dataset[variable]
+            if as_json:
+                terminal.print_json(stored.variable_document(array))
+            else:
+                terminal.show(*listing.variable_on_terminal(array))
+        elif as_json:
+            terminal.print_json(listing.dataset_document(dataset, source))
+        else:
+            terminal.show(*listing.dataset_on_terminal(dataset, source))
+
+
+@app.command()
+def reduce(
+    ctx: typer.Context,
+    url: Url,
+    variable: Variable,
+    reduction: Annotated[str, typer.Argument(metavar="REDUCTION", help=_REDUCTIONS)],
+    over: Over = None,
+    select: Select = None,
+    weights: Weights = None,
+    skipna: Annotated[
+        bool, typer.Option("--skipna", help="Count NaN as missing.")
+    ] = False,
+    ddof: Annotated[
+        float,
+        typer.Option("--ddof", help="For var and std: divide by n - ddof."),
+    ] = 0,
+    dtype: Annotated[
+        str | None,
+        typer.Option("--dtype", metavar="NAME", help="Type of the result: float32."),
+    ] = None,
+    keepdims: Annotated[
+        bool,
+        typer.Option("--keepdims", help="Keep reduced dimensions, of length one."),
+    ] = False,
+    components: Annotated[
+        bool,
+        typer.Option(
+            "--components", help="The parts of the result: of a mean, sum and n."
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="Write the result: .nc, .csv or .json."
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="Draw the result: .png, .pdf or .svg."
+        ),
+    ] = None,
+    backend: Backend = None,
+    profile: Profile = None,
+    reader: Reader = None,
+    threads: Threads = None,
+    config: Config = None,
+    as_json: Json = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Reduce a variable, and show, write or draw the result."""
+    _be_verbose(ctx, verbose)
+    settings = _settings(ctx, config)
+    from activecore.api import open as open_dataset
+    from activecore.cli import answers, reducing, terminal, writing
+
+    asked = reducing.Asked(
+        variable=variable,
+        reduction=reduction,
+        over=over or (),
+        select=select or (),
+        weights=weights or (),
+        keepdims=keepdims,
+        components=components,
+        skipna=skipna,
+        ddof=ddof,
+        dtype=dtype,
+    )
+    writing.check_early(url, out=out, plot=plot, components=components)
+    with open_dataset(
+        url,
+        backend=backend,
+        profile=profile,
+        reader=reader,
+        threads=threads,
+        settings=settings,
+    ) as dataset:
+        prepared = reducing.prepare(dataset, asked)
+        writing.check_shape(plot, tuple(prepared.left.values()))
+        what = f"{reduction} of {variable}"
+        with terminal.progress_of(what, wanted=not as_json) as progress:
+            answer = prepared.answer(
+                source=reducing.public_url(url),
+                history=reducing.history_line(ctx.obj),
+                every=as_json or out is not None or plot is not None,
+                progress=progress,
+            )
+    written = writing.write_all(answer, out=out, plot=plot)
+    if as_json:
+        from activecore.output.document import as_document
+
+        terminal.print_json(as_document(answer))
+    else:
+        terminal.show(*answers.answer_on_terminal(answer, written))
+
+
+@app.command()
+def explain(
+    ctx: typer.Context,
+    url: Url,
+    variable: Variable,
+    reduction: Annotated[
+        str, typer.Argument(metavar="REDUCTION", help=_REDUCTIONS)
+    ] = "mean",
+    over: Over = None,
+    select: Select = None,
+    weights: Weights = None,
+    backend: Backend = None,
+    profile: Profile = None,
+    reader: Reader = None,
+    config: Config = None,
+    as_json: Json = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Say who would answer a reduction, why not the others, and what it costs."""
+    _be_verbose(ctx, verbose)
+    settings = _settings(ctx, config)
+    from activecore.api import open as open_dataset
+    from activecore.cli import reducing, terminal
+
+    asked = reducing.Asked(
+        variable=variable,
+        reduction=reduction,
+        over=over or (),
+        select=select or (),
+        weights=weights or (),
+    )
+    with open_dataset(
+        url, backend=backend, profile=profile, reader=reader, settings=settings
+    ) as dataset:
+        prepared = reducing.prepare(dataset, asked)
+        found = prepared.array.explain(
+            reduction, prepared.dims, weights=prepared.numbers or None
+        )
+    if as_json:
+        terminal.print_json(found.as_dict())
+    else:
+        terminal.show(str(found))
+
+
+@app.command()
+def backends(
+    ctx: typer.Context,
+    check: Annotated[
+        bool, typer.Option("--check", help="Ask each one whether it works.")
+    ] = False,
+    config: Config = None,
+    as_json: Json = False,
+    verbose: Verbose = 0,
+) -> None:
+    """List what is installed: backends and readers, and what each can do."""
+    _be_verbose(ctx, verbose)
+    settings = _settings(ctx, config)
+    from activecore.cli import plugins, terminal
+
+    rows = plugins.survey_plugins(settings, check=check)
+    if as_json:
+        terminal.print_json(rows)
+    else:
+        terminal.show(*plugins.plugins_on_terminal(rows))
+    if check and any(row["problem"] is not None for row in rows):
+        raise typer.Exit(UNHEALTHY)
+
+
+@app.command()
+def config(
+    ctx: typer.Context,
+    url: Annotated[
+        str | None,
+        typer.Argument(metavar="[URL]", help="What holds for this URL."),
+    ] = None,
+    profile: Profile = None,
+    config: Config = None,
+    as_json: Json = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Show the configuration, and where each value came from; secrets are masked."""
+    _be_verbose(ctx, verbose)
+    settings = _settings(ctx, config)
+    from activecore.cli import plugins, terminal
+    from activecore.config.view import describe
+
+    rows = describe(settings, url, profile=profile)
+    if as_json:
+        document: list[dict[str, Any]] = [
+            {"key": r.key, "value": r.value, "from": r.origin, "note": r.note}
+            for r in rows
+        ]
+        terminal.print_json(document)
+    else:
+        terminal.show(*plugins.config_on_terminal(rows))

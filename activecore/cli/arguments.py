@@ -1,0 +1,109 @@
+"""The arguments and options that commands share, with their help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "Backend",
+    "Config",
+    "Json",
+    "Over",
+    "Profile",
+    "Reader",
+    "Select",
+    "Threads",
+    "Url",
+    "Variable",
+    "Verbose",
+    "Weights",
+]
+
+_WHERE = "Where and how"
+
+Url = Annotated[str, typer.Argument(metavar="URL", help="A path or a URL.")]
+Variable = Annotated[
+    str, typer.Argument(metavar="VARIABLE", help="Its name: tas, or group/tas.")
+]
+
+Over = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--over",
+        metavar="DIM,…",
+        help="Dimensions to reduce, by name or number, or none; all if not given.",
+    ),
+]
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        metavar="DIM=INDEX",
+        help="Positions along a dimension, as NumPy counts them: time=0:12, lat=::2, "
+        "lev=3, lev=0,5,-1. Once for each dimension.",
+    ),
+]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--weights",
+        metavar="DIM=WEIGHTS",
+        help="For mean and sum: lat=cos, a 1-D variable, or a text file of numbers.",
+    ),
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="NAME,…",
+        help="Where chunks are reduced; several in order of preference.",
+        rich_help_panel=_WHERE,
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="A profile of the configuration.",
+        rich_help_panel=_WHERE,
+    ),
+]
+Reader = Annotated[
+    str | None,
+    typer.Option(
+        "--reader",
+        metavar="NAME",
+        help="The reader, if the content does not say.",
+        rich_help_panel=_WHERE,
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", min=1, help="Batches at work at once.", rich_help_panel=_WHERE
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="A configuration file, before the user's and the site's.",
+        rich_help_panel=_WHERE,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "--verbose",
+        "-v",
+        count=True,
+        help="Say what is done; twice for every detail.",
+        show_default=False,
+    ),
+]
