@@ -77,13 +77,14 @@ class ClassicHeader:
     """How far apart the records are; 0: no variable has records."""
 
     def end_of(self, variable: ClassicVariable) -> int:
-        """Give where the data of a variable ends in the file."""
+        """Give where the data of a variable ends in the file; 0: it has none."""
         if not variable.is_record:
             return variable.offset + variable.slab_bytes
-        last = variable.shape[0] - 1
-        if last < 0:
-            return variable.offset
-        return variable.offset + last * self.record_bytes + variable.slab_bytes
+        records = variable.shape[0]
+        if records == 0:
+            return 0
+        begin = variable.offset + (records - 1) * self.record_bytes
+        return begin + variable.slab_bytes
 
 
 def read_header(fs: fsspec.AbstractFileSystem, path: str, size: int) -> ClassicHeader:

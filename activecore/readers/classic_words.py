@@ -112,7 +112,7 @@ class HeaderWords:
         """
         count = self.count()
         if count * smallest > self._size - self.position:
-            raise self.broken(f"a list of {count} entries")
+            raise self.broken(f"a list of {count} entries, more than fit the file,")
         self._entries += count
         if self._entries > _MOST_ENTRIES:
             raise UnsupportedFormat(
