@@ -28,7 +28,7 @@ from activecore.errors import (
     VariableNotFound,
 )
 from activecore.model import source_version
-from activecore.readers.zarr import ZarrReader
+from activecore.readers.zarr.reader import ZarrReader
 
 DTYPES = ["bool", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"]
 

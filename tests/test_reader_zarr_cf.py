@@ -22,7 +22,7 @@ from zarr_stores import (
 
 from activecore.errors import UnsupportedFormat
 from activecore.model import Packing
-from activecore.readers.zarr_cf import missing_rules, packing, stored_dtype
+from activecore.readers.zarr.cf import missing_rules, packing, stored_dtype
 
 NAN = float("nan")
 

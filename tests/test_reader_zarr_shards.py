@@ -33,7 +33,7 @@ from activecore.errors import (
     UnsupportedFormat,
 )
 from activecore.model import ABSENT
-from activecore.readers.zarr import ZarrReader
+from activecore.readers.zarr.reader import ZarrReader
 
 NOTHING = 2**64 - 1
 LITTLE = {"name": "bytes", "configuration": {"endian": "little"}}
@@ -217,8 +217,8 @@ class TestLayouts:
         assert len(counting.read) == 2
 
     def test_few_tables_are_kept(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("activecore.readers.zarr_shards._KEPT_BYTES", 64)
-        monkeypatch.setattr("activecore.readers.zarr_shards._READ_BYTES", 100)
+        monkeypatch.setattr("activecore.readers.zarr.shards._KEPT_BYTES", 64)
+        monkeypatch.setattr("activecore.readers.zarr.shards._READ_BYTES", 100)
         values = numbers()
         make(tmp_path / "a", values, (4, 6), ShardingCodec(chunk_shape=(2, 3)))
         info = describe(tmp_path / "a")

@@ -15,7 +15,7 @@ from zarr_stores import LOCAL, all_coords, describe, open_reader, stored_values,
 
 from activecore.errors import ChunkDecodeError, ChunkReadError, UnsupportedFormat
 from activecore.model import ABSENT, source_version
-from activecore.readers.zarr import ZarrReader
+from activecore.readers.zarr.reader import ZarrReader
 
 VALUES = np.arange(1, 31).reshape(6, 5).astype("i4")
 

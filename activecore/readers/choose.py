@@ -34,7 +34,7 @@ def builtin_readers() -> Iterator[type[Reader]]:
     from activecore.readers.netcdf4 import NetCDF4Reader
 
     yield NetCDF4Reader
-    from activecore.readers.zarr import ZarrReader
+    from activecore.readers.zarr.reader import ZarrReader
 
     yield ZarrReader
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from activecore.errors import AuthenticationError, BackendError, UnsupportedFormat
 from activecore.model import ChunkIndex, source_version
 from activecore.readers.filesystem import filesystem_errors
-from activecore.readers.zarr_index import ZarrIndex
+from activecore.readers.zarr.index import ZarrIndex
 
 if TYPE_CHECKING:
     import fsspec

@@ -4,7 +4,7 @@ Names are ``var`` and ``group/var``, relative to the group that is opened. A sto
 is itself an array holds one variable, named like the store without its suffix
 (``tas.zarr`` holds ``tas``); ``""`` names it too.
 
-What missing values and packing are is said in ``zarr_cf``. ``valid_min``, ``valid_max``
+What missing values and packing are is said in ``cf``. ``valid_min``, ``valid_max``
 and ``valid_range`` are not applied to Zarr arrays, as xarray does not apply them.
 
 The version of an array is that of its metadata object: ``zarr.json``, ``.zarray``, or
@@ -32,16 +32,16 @@ from activecore.errors import (
 from activecore.model import ArrayInfo, VariableInfo
 from activecore.readers.base import Reader
 from activecore.readers.filesystem import filesystem_errors
-from activecore.readers.zarr_array import array_info
-from activecore.readers.zarr_documents import (
+from activecore.readers.zarr.array import array_info
+from activecore.readers.zarr.documents import (
     DirectoryDocuments,
     Documents,
     checked_path,
 )
-from activecore.readers.zarr_hierarchy import Hierarchy, NoMetadata
-from activecore.readers.zarr_metadata import ArrayDocument
-from activecore.readers.zarr_nodes import Group
-from activecore.readers.zarr_zip import ZIP_MAGIC, ZipDocuments, is_zipped_store
+from activecore.readers.zarr.hierarchy import Hierarchy, NoMetadata
+from activecore.readers.zarr.metadata import ArrayDocument
+from activecore.readers.zarr.nodes import Group
+from activecore.readers.zarr.zip import ZIP_MAGIC, ZipDocuments, is_zipped_store
 
 if TYPE_CHECKING:
     import fsspec

@@ -18,13 +18,13 @@ import numpy as np
 
 from activecore.errors import UnsupportedCodec, UnsupportedFormat
 from activecore.model import Codec
-from activecore.readers.zarr_codecs import (
+from activecore.readers.zarr.codecs import (
     NUMCODECS,
     ChunkEncoding,
     codec_of,
     v3_codec,
 )
-from activecore.readers.zarr_metadata import named
+from activecore.readers.zarr.metadata import named
 
 __all__ = ["Sharding", "v3_encoding"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 from activecore.errors import UnsupportedFormat
-from activecore.readers.zarr_metadata import ArrayDocument
+from activecore.readers.zarr.metadata import ArrayDocument
 
 __all__ = ["Group", "NodeFormat", "V2Nodes", "V3Nodes", "parse_document"]
 

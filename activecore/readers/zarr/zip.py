@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from activecore.errors import ChunkDecodeError, ChunkReadError, UnsupportedFormat
 from activecore.model import ABSENT, Located, source_version
 from activecore.readers.filesystem import filesystem_errors
-from activecore.readers.zarr_documents import METADATA_NAMES, read_all
-from activecore.readers.zarr_index import chunk_keys
+from activecore.readers.zarr.documents import METADATA_NAMES, read_all
+from activecore.readers.zarr.index import chunk_keys
 
 if TYPE_CHECKING:
     import fsspec

@@ -8,13 +8,13 @@ import numpy as np
 
 from activecore.errors import UnsupportedFormat
 from activecore.model import ArrayInfo, ChunkIndex, ChunkLayout, Scalar
-from activecore.readers import zarr_cf
-from activecore.readers.zarr_codecs import ChunkEncoding, v2_encoding
-from activecore.readers.zarr_documents import Documents
-from activecore.readers.zarr_index import ZarrIndex
-from activecore.readers.zarr_metadata import ArrayDocument
-from activecore.readers.zarr_pipeline import Sharding, v3_encoding
-from activecore.readers.zarr_shards import ShardIndex
+from activecore.readers.zarr import cf as zarr_cf
+from activecore.readers.zarr.codecs import ChunkEncoding, v2_encoding
+from activecore.readers.zarr.documents import Documents
+from activecore.readers.zarr.index import ZarrIndex
+from activecore.readers.zarr.metadata import ArrayDocument
+from activecore.readers.zarr.pipeline import Sharding, v3_encoding
+from activecore.readers.zarr.shards import ShardIndex
 
 if TYPE_CHECKING:
     import fsspec

@@ -23,8 +23,8 @@ from activecore.errors import (
     UnsupportedFormat,
 )
 from activecore.model import ABSENT, ChunkIndex, Located
-from activecore.readers.zarr_documents import read_all
-from activecore.readers.zarr_pipeline import Sharding
+from activecore.readers.zarr.documents import read_all
+from activecore.readers.zarr.pipeline import Sharding
 
 if TYPE_CHECKING:
     import fsspec

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from activecore.errors import UnsupportedFormat
-from activecore.readers.zarr_documents import Documents, checked_path
-from activecore.readers.zarr_metadata import ArrayDocument
-from activecore.readers.zarr_nodes import (
+from activecore.readers.zarr.documents import Documents, checked_path
+from activecore.readers.zarr.metadata import ArrayDocument
+from activecore.readers.zarr.nodes import (
     Group,
     NodeFormat,
     V2Nodes,
