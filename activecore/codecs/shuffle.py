@@ -1,0 +1,87 @@
+"""Byte shuffle undone: planes of first bytes, second bytes, … become elements.
+
+NumPy's strided copy of one plane at a time writes a byte per processor cycle and lets
+other threads run. Planes of 2 and 4 are joined by arithmetic instead, which uses
+vector instructions: a third and two thirds of the time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from activecore.codecs.memory import Bytes, Room, lend
+from activecore.codecs.step import Config, Step, same
+from activecore.errors import UnsupportedCodec
+
+__all__ = ["shuffle_step", "unshuffle"]
+
+_FEW_ELEMENTS = 100
+"""Elements per byte of an element below which one call is worth slow copying."""
+
+_JOINED_BYTES = {2: 1 << 13, 4: 1 << 16}
+"""Sizes of elements that are joined, and from how many bytes on it pays."""
+
+
+def shuffle_step(config: Config) -> Step:
+    """Undo the byte shuffle of HDF5 and numcodecs."""
+    itemsize = config.get("elementsize", 4)
+    if not isinstance(itemsize, int) or itemsize < 0:
+        raise UnsupportedCodec(f"codec 'shuffle' has elements of {itemsize!r} bytes")
+    if itemsize <= 1:
+        return Step(lambda encoded, _: encoded, same)
+
+    def decode(encoded: Bytes, room: Room) -> Bytes:
+        out = room.take(encoded.nbytes)
+        unshuffle(encoded, out, itemsize)
+        return out
+
+    return Step(decode, same)
+
+
+def unshuffle(shuffled: Bytes, out: Bytes, itemsize: int) -> None:
+    """Put the bytes of each element side by side.
+
+    Parameters
+    ----------
+    shuffled
+        The bytes; those after the last whole element are in place already, as HDF5
+        leaves them.
+    out
+        As many bytes, elsewhere.
+    itemsize
+        Size of an element in bytes, more than one.
+    """
+    length = out.nbytes // itemsize
+    whole = length * itemsize
+    planes = shuffled[:whole].reshape(itemsize, length)
+    if whole >= _JOINED_BYTES.get(itemsize, whole + 1):
+        if itemsize == 2:  # noqa: PLR2004 - the byte count
+            _join(planes[0], planes[1], out[:whole].view("<u2"))
+        else:
+            _join_four(planes, out[:whole])
+    elif length < itemsize * _FEW_ELEMENTS:
+        out[:whole].reshape(length, itemsize)[...] = planes.T
+    else:
+        elements = out[:whole].reshape(length, itemsize)
+        for place in range(itemsize):
+            elements[:, place] = planes[place]
+    if whole < out.nbytes:
+        out[whole:] = shuffled[whole:]
+
+
+def _join(low: Bytes, high: Bytes, out: NDArray[Any]) -> None:
+    """Make numbers of 2 bytes of their low and high ones."""
+    np.multiply(high, 256, out=out, dtype=np.uint16)
+    np.add(out, low, out=out)
+
+
+def _join_four(planes: Bytes, out: Bytes) -> None:
+    # Room for the halves of each number.
+    half: NDArray[Any] = lend(out.nbytes // 2, planes, out).view("<u2")
+    _join(planes[0], planes[1], half)
+    out.view("<u4")[...] = half
+    _join(planes[2], planes[3], half)
+    out.view("<u2")[1::2] = half
