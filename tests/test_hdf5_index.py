@@ -50,9 +50,9 @@ DTYPES = (
 @pytest.mark.parametrize("kind", ["contiguous", "compact", "chunked"])
 def test_every_storage_kind_is_found(tmp_path, libver, shape, written, kind):
     path = tmp_path / "a.h5"
+    if kind == "chunked":
+        shape = shape or (1,)  # HDF5 has no chunked scalars
     chunks = tuple(min(2, max(1, n)) for n in shape)
-    if kind == "chunked" and not shape:
-        pytest.skip("HDF5 has no chunked scalars")
     with h5py.File(path, "w", libver=libver) as file:
         dataset = create(
             file,

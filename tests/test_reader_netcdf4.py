@@ -24,6 +24,7 @@ from activecore.errors import (
     VariableNotFound,
 )
 from activecore.model import ABSENT, Missing, source_version
+from activecore.readers import hdf5_storage
 from activecore.readers.netcdf4 import NetCDF4Reader
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
@@ -191,6 +192,19 @@ def test_a_variable_is_as_long_as_its_unlimited_dimension(tmp_path, fill, dtype)
                 mask |= found.data == value
             np.testing.assert_array_equal(mask, np.ma.getmaskarray(expected))
             np.testing.assert_array_equal(found.data[~mask], expected.data[~mask])
+
+
+def test_an_index_does_not_hold_a_large_part_of_the_array(tmp_path, monkeypatch):
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("time", None)
+        how = {"fill_value": False, "chunksizes": (4,)}
+        file.createVariable("v", "i4", ("time",), **how)[:6] = 1
+        file.createVariable("time", "f8", ("time",))[:] = np.arange(11)
+    assert len(describe(path, "v").index.edges) == 1
+    monkeypatch.setattr(hdf5_storage, "_INLINE_BYTES", 15)
+    with pytest.raises(UnsupportedFormat, match="'v' is shorter"):
+        describe(path, "v")
 
 
 def test_what_lies_beyond_several_unlimited_dimensions_is_fill(tmp_path):

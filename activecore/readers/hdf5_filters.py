@@ -25,6 +25,7 @@ _TRANSLATIONS: Mapping[int, _Translation] = {
     4: lambda parameters, _: Codec.of("hdf5_szip", parameters=tuple(parameters)),
     5: lambda parameters, _: Codec.of("hdf5_nbit", parameters=tuple(parameters)),
     6: lambda parameters, _: Codec.of("hdf5_scaleoffset", parameters=tuple(parameters)),
+    307: lambda *_: Codec.of("bz2"),
     32000: lambda parameters, _: Codec.of("lzf", size=_at(parameters, 2, 0)),
     32001: lambda *_: Codec.of("blosc"),
     32004: lambda *_: Codec.of("hdf5_lz4"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
     from activecore.readers.hdf5_file import HDF5File
 
 __all__ = ["Stored", "storage_of"]
+
+_INLINE_BYTES = 256 << 20
+"""How much of an array its index may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,37 +183,40 @@ def _extended(
 ) -> ExtendedIndex:
     """Continue a dataset up to the length of the variable's dimensions."""
     beyond = np.asarray(fill_beyond(dataset, stored.dtype), dtype=stored.dtype)
-    edges: dict[tuple[int, ...], NDArray[Any]] = {}
-    if fill is None or np.asarray(fill, stored.dtype).tobytes() != beyond.tobytes():
-        # The file itself fills these chunks, but with another value or with none.
-        for coord in _chunks_over_edge(dataset.shape, stored.shape, dataset.chunks):
-            values = np.full(dataset.chunks, beyond, dtype=stored.dtype)
-            if inner.locate(np.array([coord])).layouts[0] >= 0 or fill is not None:
-                spans = zip(coord, dataset.chunks, strict=True)
-                part = tuple(slice(at * cell, (at + 1) * cell) for at, cell in spans)
-                elements = _elements(dataset, part, stored.dtype)
-                values[tuple(slice(0, length) for length in elements.shape)] = elements
-            edges[coord] = values
+    if fill is not None:
+        unwritten = np.asarray(fill, dtype=stored.dtype)
+        if unwritten.tobytes() == beyond.tobytes():
+            return ExtendedIndex(inner, dataset.shape, beyond, {})
+    # The file fills the chunks over the edge with another value, or with none.
+    coords = _chunks_over_edge(dataset.shape, stored.shape, dataset.chunks)
+    size = len(coords) * math.prod(dataset.chunks) * beyond.itemsize
+    if size > _INLINE_BYTES:
+        raise UnsupportedFormat(
+            f"{stored.name!r} is shorter than its dimensions, and the {size} bytes "
+            "over its edge are more than are read with the index"
+        )
+    edges = {}
+    known = inner.locate(coords).layouts >= 0
+    for coord, written in zip(coords.tolist(), known.tolist(), strict=True):
+        values = np.full(dataset.chunks, beyond, dtype=stored.dtype)
+        if written or fill is not None:
+            spans = zip(coord, dataset.chunks, strict=True)
+            part = tuple(slice(at * cell, (at + 1) * cell) for at, cell in spans)
+            elements = _elements(dataset, part, stored.dtype)
+            values[tuple(slice(0, length) for length in elements.shape)] = elements
+        edges[tuple(coord)] = values
     return ExtendedIndex(inner, dataset.shape, beyond, edges)
 
 
 def _chunks_over_edge(
     extent: tuple[int, ...], shape: tuple[int, ...], cell: tuple[int, ...]
-) -> list[tuple[int, ...]]:
+) -> NDArray[np.int64]:
     """Give the chunks that lie partly in the dataset and, in the variable, beyond."""
-    over = [
-        length < longer and length % size != 0
-        for length, longer, size in zip(extent, shape, cell, strict=True)
-    ]
-    grid = grid_shape(extent, cell)
-    return [
-        coord
-        for coord in itertools.product(*(range(count) for count in grid))
-        if any(
-            reaches and place == count - 1
-            for reaches, place, count in zip(over, coord, grid, strict=True)
-        )
-    ]
+    over = np.zeros(grid_shape(extent, cell), dtype=bool)
+    for axis, (length, longer) in enumerate(zip(extent, shape, strict=True)):
+        if length < longer and length % cell[axis] != 0:
+            over.swapaxes(0, axis)[-1] = True
+    return np.argwhere(over)
 
 
 def _elements(dataset: h5py.Dataset, part: Any, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -57,8 +57,13 @@ def dimension_number(scale: h5py.Dataset) -> int | None:
 
 
 def address_of(h5: Object) -> int:
-    """Give the address of an object's header, which tells it from all others."""
-    return int(h5py.h5o.get_info(h5.id).addr)
+    """Give the address of an object's header, which tells it from all others.
+
+    Asked in HDF5's old way, which reads the header alone: the new one also measures
+    the object's chunk index, and reads all of it for that.
+    """
+    low, high = h5py.h5g.get_objinfo(h5.id).objno
+    return int(low) + (int(high) << 32)
 
 
 def _bytes_attribute(dataset: h5py.Dataset, name: str) -> bytes | None:
