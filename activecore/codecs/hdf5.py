@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from activecore.codecs.memory import Bytes, Room
+import numpy as np
+
+from activecore.codecs.memory import Bytes, Room, lend
+from activecore.codecs.shuffle import unshuffle
 from activecore.codecs.step import Config, Step, library, require, same
 from activecore.errors import UnsupportedCodec
 
@@ -19,10 +22,13 @@ def lzf_step(config: Config) -> Step:
 
     def decode(encoded: Bytes, room: Room) -> Bytes:
         size = told if room.size is None else room.size
-        if size == 0 or encoded.nbytes == 0:
-            raise ValueError("it does not say how much it holds")
+        if encoded.nbytes == 0:
+            raise ValueError("it ends early")
+        if size == 0:
+            raise ValueError("nothing says how much it holds")
         out = room.take(size)
-        return _same_memory(library("imagecodecs").lzf_decode(encoded, out=out), out)
+        _check_written(library("imagecodecs").lzf_decode(encoded, out=out), out)
+        return out
 
     return Step(decode)
 
@@ -31,27 +37,50 @@ def szip_step(config: Config) -> Step:
     """Decode szip, behind the decoded size, little-endian, 4 bytes."""
     require("imagecodecs", "hdf5_szip")
     parameters = tuple(config.get("parameters", ()))
-    if len(parameters) != 4:  # noqa: PLR2004 - mask, pixels, bits, pixels
+    if len(parameters) != 4 or min(parameters) < 1:  # noqa: PLR2004 - see below
         raise UnsupportedCodec(f"szip with the parameters {parameters}")
+    mask, block, bits, line = parameters
+    # Wide numbers are stored as planes of their bytes.
+    is_planes = bits in (32, 64)
+    width = 1 if is_planes else -(-bits // 8)
+    if not is_planes and width not in (1, 2):
+        raise UnsupportedCodec(f"szip of numbers of {bits} bits")
+    filled = -(-line // block) * block
 
     def decode(encoded: Bytes, room: Room) -> Bytes:
         if encoded.nbytes <= 4:  # noqa: PLR2004 - bytes of the size
             raise ValueError("it ends early")
         size = int.from_bytes(encoded[:4].tobytes(), "little")
-        if size == 0 or size >= _MOST_BYTES:
+        lines = -(-size // (line * width))
+        nbytes = lines * filled * width
+        if size == 0 or nbytes > min(room.limit, _MOST_BYTES):
             raise ValueError(f"it announces {size} bytes")
         out = room.take(size)
-        decode = library("imagecodecs").szip_decode
-        return _same_memory(decode(encoded, *parameters, header=True, out=out), out)
+        # The library does not say that a chunk is too short where it takes away what
+        # fills up lines, or puts bytes of numbers together: so both are done here.
+        decoded = lend(nbytes, encoded, out)
+        _check_written(
+            library("imagecodecs").szip_decode(
+                encoded[4:], mask, block, 8 if is_planes else bits, filled, out=decoded
+            ),
+            decoded,
+        )
+        if filled != line:
+            rows = decoded.reshape(lines, filled * width)[:, : line * width]
+            decoded = np.ascontiguousarray(rows).reshape(-1)
+        if is_planes:
+            unshuffle(decoded[:size], out, bits // 8)
+        else:
+            out[...] = decoded[:size]
+        return out
 
     return Step(decode)
 
 
-def _same_memory(decoded: Bytes, out: Bytes) -> Bytes:
-    """Give as much of ``out`` as was written; what was there before is not data."""
+def _check_written(decoded: Bytes, out: Bytes) -> None:
+    """Make sure that all of ``out`` was written: what was there before is not data."""
     if len(decoded) != out.nbytes:
-        raise ValueError(f"it holds {len(decoded)} bytes, not {out.nbytes}")
-    return out
+        raise ValueError("it ends early")
 
 
 def nbit_step(config: Config) -> Step:

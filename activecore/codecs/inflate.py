@@ -63,8 +63,8 @@ def _gzip(encoded: Bytes, room: Room) -> Bytes:
             decoded = library.gzip_decompress(encoded, size)
         except library.DeflateError:
             return decode_gzip(encoded, room)
-        # The same of bytes after the first member; a second one has another length.
-        length = int.from_bytes(encoded[-4:].tobytes(), "little")
-        if len(decoded) == size == length:
+        # The same of bytes after the first member, which its length ends.
+        end = encoded.tobytes().find(size.to_bytes(4, "little"))
+        if len(decoded) == size and end == encoded.nbytes - 4:
             return np.frombuffer(decoded, dtype=np.uint8)
     return decode_gzip(encoded, room)
