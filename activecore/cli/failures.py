@@ -21,7 +21,7 @@ from activecore.errors import (
     UnsupportedReduction,
 )
 
-__all__ = ["STATUS", "STOPPED", "UNHEALTHY", "clean", "report", "say"]
+__all__ = ["STATUS", "STOPPED", "UNHEALTHY", "ReaderGone", "clean", "report", "say"]
 
 UNEXPECTED = 1
 USAGE = 2
@@ -43,6 +43,10 @@ STATUS: tuple[tuple[type[ActiveCoreError], int], ...] = (
     (BackendError, UNHEALTHY),
 )
 """Exit status by what would have to be done about it; docs/cli.md explains them."""
+
+
+class ReaderGone(Exception):
+    """Nobody reads standard output any more. Typer has a way of its own with EPIPE."""
 
 
 def clean(text: object) -> str:
@@ -73,7 +77,7 @@ def report(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         say("stopped")
         return STOPPED
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, (BrokenPipeError, ReaderGone)):
         # What is still buffered must not fail once more when Python exits.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

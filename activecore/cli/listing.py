@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from activecore.api import Dataset
     from activecore.array import ActiveArray
 
+_WIDEST = 24
+"""Columns that a single word may claim in a table."""
+
 __all__ = ["dataset_document", "dataset_on_terminal", "variable_on_terminal"]
 
 
@@ -40,28 +43,42 @@ def dataset_document(dataset: Dataset, source: str) -> dict[str, Any]:
 
 
 def dataset_on_terminal(dataset: Dataset, source: str) -> Iterator[RenderableType]:
-    """Give a table of the variables, the ones with most dimensions first."""
+    """Give the dimensions, and a table of the variables."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     number = len(dataset.variables)
     plural = "" if number == 1 else "s"
-    yield Text(
-        f"{clean(source)}: {dataset.format}, {number} variable{plural}", style="bold"
-    )
+    title = f"{clean(source)}: {dataset.format}, {number} variable{plural}"
+    yield Text(title, style="bold")
+    lengths = _lengths(dataset.variables)
+    if len(lengths) > 0:
+        listed = ", ".join(f"{dim} {length}" for dim, length in lengths.items())
+        yield Text(f"dimensions: {clean(listed)}")
+    if number == 0:
+        return
+    yield ""
+    variables = sorted(dataset.variables.items(), key=_places)
+    rows = [list(_cells(name, variable, lengths)) for name, variable in variables]
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=True)
-    table.add_column("variable", style="bold", overflow="fold")
-    table.add_column("dimensions", overflow="fold")
-    table.add_column("type", no_wrap=True)
-    table.add_column("units", overflow="fold", max_width=24)
-    table.add_column("description", overflow="fold")
-    for name, variable in sorted(dataset.variables.items(), key=_places):
+    table.add_column("variable", style="bold", no_wrap=True, overflow="fold")
+    for place, title in enumerate(("dimensions", "type", "units", "description"), 1):
+        longest = max(len(word) for row in rows for word in ["", *row[place].split()])
+        table.add_column(title, overflow="fold", min_width=min(longest, _WIDEST))
+    for (_, variable), row in zip(variables, rows, strict=True):
         # What cannot be reduced is listed, and looks like it.
-        style = None if is_reducible(variable.dtype) else "dim"
-        table.add_row(*_cells(name, variable), style=style)
-    if number > 0:
-        yield table
+        table.add_row(*row, style=None if is_reducible(variable.dtype) else "dim")
+    yield table
+
+
+def _lengths(variables: Mapping[str, VariableInfo]) -> dict[str, int]:
+    """Give the length of every dimension that has only one."""
+    found: dict[str, set[int]] = {}
+    for variable in variables.values():
+        for dim, length in zip(variable.dims, variable.shape, strict=True):
+            found.setdefault(dim, set()).add(length)
+    return {dim: lengths.pop() for dim, lengths in found.items() if len(lengths) == 1}
 
 
 def _places(item: tuple[str, VariableInfo]) -> tuple[str, int]:
@@ -70,12 +87,15 @@ def _places(item: tuple[str, VariableInfo]) -> tuple[str, int]:
     return name.rpartition("/")[0], -len(variable.dims)
 
 
-def _cells(name: str, variable: VariableInfo) -> Iterator[str]:
-    lengths = zip(variable.dims, variable.shape, strict=True)
+def _cells(
+    name: str, variable: VariableInfo, lengths: Mapping[str, int]
+) -> Iterator[str]:
     yield clean(name)
-    yield clean(", ".join(f"{dim}: {length}" for dim, length in lengths))
+    # One name for several lengths, in different groups, is told apart here.
+    dims = zip(variable.dims, variable.shape, strict=True)
+    yield clean(", ".join(d if d in lengths else f"{d}: {n}" for d, n in dims))
     yield "text" if variable.dtype.kind in "OSU" else str(variable.dtype)
-    yield clean(variable.attrs.get("units", ""))
+    yield clean(variable.attrs.get("units", "")).removesuffix(" 00:00:00")
     words = quantity_words(variable.attrs, "")
     yield "" if words == name else clean(words)
 

@@ -83,33 +83,27 @@ def plugins_on_terminal(rows: Sequence[dict[str, Any]]) -> Iterator[RenderableTy
         yield "no backend is installed: pip install 'activecore[posix]'"
         return
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=True)
-    for title in ("name", "kind", "distribution", "contract"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("what it can do, how it is", overflow="fold")
+    table.add_column("name", style="bold", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    table.add_column("distribution, what it can do, how it is", overflow="fold")
     for row in rows:
-        problem = row["problem"]
-        words = _abilities(row) if problem is None else problem
-        table.add_row(
-            Text(clean(row["name"]), style="bold"),
-            clean(row["kind"]),
-            f"{clean(row['distribution'])} {clean(row['version'])}",
-            row["contract"] or "",
-            Text(clean(words), style="" if problem is None else "red"),
-        )
+        first = f"{row['distribution']} {row['version']}, {_abilities(row)}"
+        details = Text(clean(first))
+        if row["health"] is not None:
+            details.append(f"\n{clean(row['health'])}", style="green")
+        if row["problem"] is not None:
+            details.append(f"\n{clean(row['problem'])}", style="red")
+        table.add_row(clean(row["name"]), clean(row["kind"]), details)
     yield table
     yield Text(f"\nthis activecore speaks contract {ours}", style="dim")
 
 
 def _abilities(row: dict[str, Any]) -> str:
-    operations = set(row["operations"])
     if row["contract"] is None:
-        can = "reads metadata"
-    elif operations == OPERATIONS:
-        can = "every operation"
-    else:
-        can = ", ".join(sorted(operations))
-    health = row["health"]
-    return can if health is None else f"{can}; {health}"
+        return "metadata only" if row["problem"] is None else "cannot be used"
+    all_of_them = set(row["operations"]) == OPERATIONS
+    can = "every operation" if all_of_them else ", ".join(row["operations"])
+    return f"contract {row['contract']}: {can or 'no operation'}"
 
 
 def config_on_terminal(rows: Sequence[Row]) -> Iterator[RenderableType]:

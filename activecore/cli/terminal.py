@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from activecore.cli.failures import clean
-from activecore.output.words import bytes_words
+from activecore.cli.failures import ReaderGone, clean
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -52,7 +51,7 @@ def _console() -> Console:
         """A console that leaves a broken pipe to the caller."""
 
         def on_broken_pipe(self) -> NoReturn:
-            raise BrokenPipeError
+            raise ReaderGone
 
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     return Quiet(markup=False, highlight=False, emoji=False, width=width)
@@ -61,14 +60,22 @@ def _console() -> Console:
 def show(*things: RenderableType) -> None:
     """Print for people: coloured on a terminal, plain text in a pipe."""
     console = _console()
-    for thing in things:
-        console.print(thing)
+    try:
+        for thing in things:
+            console.print(thing)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ReaderGone from error
 
 
 def print_json(document: Any) -> None:
     """Print one JSON document for programs."""
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write(text + "\n")
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ReaderGone from error
 
 
 @contextmanager
@@ -89,6 +96,8 @@ def progress_of(what: str, *, wanted: bool) -> Iterator[Progress | None]:
         TimeRemainingColumn,
     )
     from rich.progress import Progress as Bar
+
+    from activecore.output.words import bytes_words
 
     columns = (
         TextColumn("{task.description}", markup=False),

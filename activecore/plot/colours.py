@@ -43,12 +43,13 @@ def colouring(answer: Answer, values: Masked) -> dict[str, Any]:
 
     if values.dtype.kind == "b":
         two = ListedColormap(["#e8e2cf", "#1f5fa8"])
-        two.set_bad(GREY)
-        return {"cmap": two, "norm": BoundaryNorm([-0.5, 0.5, 1.5], 2)}
+        return {
+            "cmap": two.with_extremes(bad=GREY),
+            "norm": BoundaryNorm([-0.5, 0.5, 1.5], 2),
+        }
     low, high = float(values.min()), float(values.max())
     diverging = _is_diverging(answer, low, high)
-    cmap = colormaps["RdBu_r" if diverging else "viridis"].copy()
-    cmap.set_bad(GREY)
+    cmap = colormaps["RdBu_r" if diverging else "viridis"].with_extremes(bad=GREY)
     if diverging:
         high = max(-low, high)
         low = -high

@@ -58,8 +58,8 @@ def figure_of(answer: Answer) -> Figure:
         else:
             pair = axis_of(answer, dims[0]), axis_of(answer, dims[1])
             axes = draw_image(pair, values, answer)
-    _title(axes, answer)
-    figure: Figure = axes.figure  # type: ignore[assignment]
+    figure: Figure = axes.figure  # type: ignore[assignment]  # made with it
+    _title(figure, axes, answer)
     return figure
 
 
@@ -80,10 +80,9 @@ def _label(answer: Answer) -> str:
     return words if units is None else f"{words} ({units})"
 
 
-def _title(axes: Axes, answer: Answer) -> None:
+def _title(figure: Figure, axes: Axes, answer: Answer) -> None:
     """Say what it is, and below that what was reduced and where; nothing is clipped."""
-    figure = axes.figure
-    figure.canvas.draw()  # places the axes, whose width the title may fill
+    figure.draw_without_rendering()  # places the axes, whose width the title may fill
     width = max(axes.get_window_extent().width / figure.dpi * 72, 200.0)
     title = _label(answer)
     title = f"{title[:1].upper()}{title[1:]}"
