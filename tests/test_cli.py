@@ -18,9 +18,9 @@ from labelled_files import LATITUDES, unpacked, write_model_output
 
 from activecore import errors
 from activecore.cli import main
-from activecore.cli.app import run
 from activecore.cli.failures import STATUS, clean, report
 from activecore.cli.reducing import history_line, public_url
+from activecore.cli.running import run
 from activecore.cli.selecting import parse_over, parse_selection
 from activecore.cli.stored import codec_words, missing_words
 from activecore.errors import SelectionError
@@ -677,7 +677,7 @@ def test_ctrl_c_stops_with_one_line(tmp_path):
 
 def test_starting_up_imports_nothing_heavy():
     probe = (
-        "import sys; from activecore.cli.app import run; run(['--version']);"
+        "import sys; from activecore.cli.running import run; run(['--version']);"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )
     done = subprocess.run(

@@ -31,7 +31,7 @@ def source(tmp_path_factory):
 @pytest.fixture
 def reduced(source, tmp_path):
     """Reduce from the command line into a file, and give its path."""
-    from activecore.cli.app import run
+    from activecore.cli.running import run
 
     def reduce(*words, to="out.nc"):
         out = tmp_path / to
@@ -421,7 +421,7 @@ def test_a_coordinate_is_found_in_the_groups_above(tmp_path):
         time.units, time[:] = "days since 2000-01-01", [0, 1, 2]
         group = ds.createGroup("forecast")
         group.createVariable("tas", "f8", ("time",))[:] = [1, 2, 3]
-    from activecore.cli.app import run
+    from activecore.cli.running import run
 
     out = tmp_path / "out.nc"
     assert (
@@ -447,7 +447,7 @@ def test_a_coordinate_is_found_in_the_groups_above(tmp_path):
 def test_a_variable_named_like_its_dimension_is_no_coordinate_of_itself(
     tmp_path, source
 ):
-    from activecore.cli.app import run
+    from activecore.cli.running import run
 
     out = tmp_path / "out.nc"
     assert run(["reduce", str(source), "lat", "mean", "--out", str(out)]) == 0

@@ -10,7 +10,7 @@ from labelled_files import TIMES, unpacked, write_curvilinear, write_model_outpu
 from matplotlib import colormaps, image
 from matplotlib.collections import PolyCollection, QuadMesh
 
-from activecore.cli.app import run
+from activecore.cli.running import run
 from activecore.errors import ConfigError, UnsupportedReduction
 from activecore.output.answer import Answer, Coordinate, Field, Reduced
 from activecore.plot import check_plot, draw

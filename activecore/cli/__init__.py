@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     from activecore.cli.failures import STOPPED, say
 
     try:
-        from activecore.cli.app import run
+        from activecore.cli.running import run
 
         status = run(sys.argv[1:] if arguments is None else list(arguments))
     except KeyboardInterrupt:  # while modules are still being imported

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,24 +9,32 @@ import typer
 
 from activecore.cli.arguments import (
     Backend,
+    Components,
     Config,
+    Ddof,
+    Dtype,
     Json,
+    KeepDims,
+    Out,
     Over,
+    Plot,
     Profile,
     Reader,
+    ReductionName,
     Select,
+    SkipNa,
     Threads,
     Url,
     Variable,
     Verbose,
     Weights,
 )
-from activecore.cli.failures import STOPPED, UNHEALTHY, USAGE, report, say
+from activecore.cli.failures import UNHEALTHY
 
 if TYPE_CHECKING:
     from activecore.config import Settings
 
-__all__ = ["app", "run"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="activecore",
@@ -37,51 +44,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-_REDUCTIONS = "count, sum, mean, min, max, var, std, ptp, any or all."
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line and give its exit status; failures are one line."""
-    import sys
-
-    from activecore.cli.terminal import set_up_logging
-
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # never fail on a letter it has not got
-            stream.reconfigure(errors="replace")
-    set_up_logging(0)
-    try:
-        status = app(
-            args=list(arguments),
-            prog_name="activecore",
-            standalone_mode=False,
-            obj=tuple(arguments),
-        )
-        sys.stdout.flush()
-    except typer.Abort:  # how older typers say that Ctrl-C was pressed
-        status = STOPPED
-    except Exception as error:  # noqa: BLE001 - the last place before the user
-        return _refuse(error)
-    if status == STOPPED:
-        say("stopped")
-    return int(status or 0)
-
-
-def _refuse(error: Exception) -> int:
-    """Say what is wrong with the command line itself, or what went wrong later."""
-    # Typer's errors are click's, or its own copy of them: no public name is in both.
-    if not hasattr(error, "format_message"):
-        return report(error)
-    name = getattr(error, "option_name", None)
-    message = error.format_message()
-    possible = getattr(error, "possibilities", None)
-    if name is not None and possible:
-        message = f"there is no option {name}; did you mean {' or '.join(possible)}?"
-    # Without arguments the help is shown, and the error says nothing.
-    if message:
-        say(message)
-    return USAGE
 
 
 def _version(wanted: bool) -> None:
@@ -165,43 +127,17 @@ def reduce(
     ctx: typer.Context,
     url: Url,
     variable: Variable,
-    reduction: Annotated[str, typer.Argument(metavar="REDUCTION", help=_REDUCTIONS)],
+    reduction: ReductionName,
     over: Over = None,
     select: Select = None,
     weights: Weights = None,
-    skipna: Annotated[
-        bool, typer.Option("--skipna", help="Count NaN as missing.")
-    ] = False,
-    ddof: Annotated[
-        float,
-        typer.Option("--ddof", help="For var and std: divide by n - ddof."),
-    ] = 0,
-    dtype: Annotated[
-        str | None,
-        typer.Option("--dtype", metavar="NAME", help="Type of the result: float32."),
-    ] = None,
-    keepdims: Annotated[
-        bool,
-        typer.Option("--keepdims", help="Keep reduced dimensions, of length one."),
-    ] = False,
-    components: Annotated[
-        bool,
-        typer.Option(
-            "--components", help="The parts of the result: of a mean, sum and n."
-        ),
-    ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="FILE", help="Write the result: .nc, .csv or .json."
-        ),
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            "--plot", metavar="FILE", help="Draw the result: .png, .pdf or .svg."
-        ),
-    ] = None,
+    skipna: SkipNa = False,
+    ddof: Ddof = 0,
+    dtype: Dtype = None,
+    keepdims: KeepDims = False,
+    components: Components = False,
+    out: Out = None,
+    plot: Plot = None,
     backend: Backend = None,
     profile: Profile = None,
     reader: Reader = None,
@@ -261,9 +197,7 @@ def explain(
     ctx: typer.Context,
     url: Url,
     variable: Variable,
-    reduction: Annotated[
-        str, typer.Argument(metavar="REDUCTION", help=_REDUCTIONS)
-    ] = "mean",
+    reduction: ReductionName = "mean",
     over: Over = None,
     select: Select = None,
     weights: Weights = None,

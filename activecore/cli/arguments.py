@@ -9,12 +9,20 @@ import typer
 
 __all__ = [
     "Backend",
+    "Components",
     "Config",
+    "Ddof",
+    "Dtype",
     "Json",
+    "KeepDims",
+    "Out",
     "Over",
+    "Plot",
     "Profile",
     "Reader",
+    "ReductionName",
     "Select",
+    "SkipNa",
     "Threads",
     "Url",
     "Variable",
@@ -23,6 +31,7 @@ __all__ = [
 ]
 
 _WHERE = "Where and how"
+_REDUCTIONS = "count, sum, mean, min, max, var, std, ptp, any or all."
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="A path or a URL.")]
 Variable = Annotated[
@@ -106,4 +115,30 @@ Verbose = Annotated[
         help="Say what is done; twice for every detail.",
         show_default=False,
     ),
+]
+ReductionName = Annotated[str, typer.Argument(metavar="REDUCTION", help=_REDUCTIONS)]
+SkipNa = Annotated[bool, typer.Option("--skipna", help="Count NaN as missing.")]
+Ddof = Annotated[
+    float,
+    typer.Option("--ddof", help="For var and std: divide by n - ddof."),
+]
+Dtype = Annotated[
+    str | None,
+    typer.Option("--dtype", metavar="NAME", help="Type of the result: float32."),
+]
+KeepDims = Annotated[
+    bool,
+    typer.Option("--keepdims", help="Keep reduced dimensions, of length one."),
+]
+Components = Annotated[
+    bool,
+    typer.Option("--components", help="The parts of the result: of a mean, sum and n."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write the result: .nc, .csv or .json."),
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", help="Draw the result: .png, .pdf or .svg."),
 ]
