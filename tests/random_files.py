@@ -478,6 +478,10 @@ def files(draw):
     if shape and one_in(draw, 3):
         bounds = [sorted(draw(st.tuples(*[st.integers(0, n)] * 2))) for n in shape]
         case.written = tuple(slice(*pair) for pair in bounds)
+    if kind == "NETCDF4" and case.unlimited not in (None, 0):
+        # The netCDF library puts values in wrong places when it reads a variable that is
+        # shorter than its unlimited dimension, unless that is the first one.
+        case.written = ()
     return case
 
 

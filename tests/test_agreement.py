@@ -47,7 +47,7 @@ def real_variables():
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
-@pytest.mark.parametrize(("path", "name"), real_variables())
+@pytest.mark.parametrize(("path", "name"), list(real_variables()))
 @given(st.data())
 @pytest.mark.filterwarnings("ignore")
 def test_real_files_agree(path, name, data):
