@@ -24,7 +24,7 @@ help: ## list the verbs
 	  /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(READY) ## make .venv with activecore, its plugins and the tools (a minute, 1 GB)
+setup: $(READY) ## make .venv with activecore, its plugins and the tools (a minute or two, 1 GB)
 
 # While it is being made, an environment holds UNFINISHED; one that was cut short is
 # made again from nothing. A directory that is not ours is left alone.
@@ -51,7 +51,7 @@ $(READY): $(PROJECTS)
 	  rm -rf "$(VENV)"; mkdir -p "$(VENV)"; touch "$(UNFINISHED)"; \
 	  "$$python" -m venv "$(VENV)"; \
 	fi; \
-	echo "setup: installing activecore, its plugins and the tools (a minute, 1 GB)"; \
+	echo "setup: installing activecore, its plugins and the tools (a minute or two, 1 GB)"; \
 	$(PIP) --upgrade 'pip>=25.1'; \
 	$(PIP) $(DISTRIBUTIONS:%=--editable %) --group dev; \
 	mv "$(UNFINISHED)" "$(READY)"; touch "$(READY)"; \
