@@ -1,7 +1,7 @@
 """The main job on real data, from the shell and from Python. Run by ``make demo``.
 
 Air temperature over North America under scenario A1B (Met Office), from the package
-``iris-sample-data``: monthly means from 1860 to 2099, 240 chunks in a netCDF4 file.
+``iris-sample-data``: yearly means from 1860 to 2099, 240 chunks in a netCDF4 file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
     run("info", SOURCE)
     run("info", SOURCE, NAME)
 
-    say("The area-weighted mean, month by month, as a picture and as a netCDF file")
+    say("The area-weighted mean, year by year, as a picture and as a netCDF file")
     picture, series = OUTPUT / "mean.png", OUTPUT / "mean.nc"
     run("reduce", SOURCE, NAME, "mean", *over, "--plot", picture, "--out", series)
 
