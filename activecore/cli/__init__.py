@@ -17,13 +17,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments
         Words after the program's name; None: those of this process.
     """
-    from activecore.cli.failures import STOPPED, say
-
     try:
         from activecore.cli.running import run
 
         status = run(sys.argv[1:] if arguments is None else list(arguments))
-    except KeyboardInterrupt:  # while modules are still being imported
-        say("stopped")
-        status = STOPPED
+    except KeyboardInterrupt as error:  # while modules are still being imported
+        from activecore.cli.failures import report
+
+        status = report(error)
     sys.exit(status)

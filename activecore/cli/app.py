@@ -34,7 +34,10 @@ from activecore.cli.failures import UNHEALTHY
 if TYPE_CHECKING:
     from activecore.config import Settings
 
-__all__ = ["app"]
+__all__ = ["COMMANDS", "app"]
+
+COMMANDS = ("info", "reduce", "explain", "backends", "config")
+"""What users may ask for."""
 
 app = typer.Typer(
     name="activecore",

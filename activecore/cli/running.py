@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 
 import typer
 
-from activecore.cli.app import app
+from activecore.cli.app import COMMANDS, app
 from activecore.cli.failures import STOPPED, USAGE, report, say
 from activecore.cli.terminal import set_up_logging
+from activecore.errors import did_you_mean
 
 __all__ = ["run"]
 
@@ -47,6 +49,10 @@ def _refuse(error: Exception) -> int:
     possible = getattr(error, "possibilities", None)
     if name is not None and possible:
         message = f"there is no option {name}; did you mean {' or '.join(possible)}?"
+    command = re.match(r"No such command '(.*?)'", message)
+    if command is not None:
+        hint = did_you_mean(command[1], COMMANDS) or f" (known: {', '.join(COMMANDS)})"
+        message = f"there is no command {command[1]!r}{hint}"
     # Without arguments the help is shown, and the error says nothing.
     if message:
         say(message)
