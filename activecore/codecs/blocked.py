@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activecore.codecs.blocks import lz4_decode, zstd_decode
-from activecore.codecs.memory import Bytes, Room, lend
+from activecore.codecs.memory import Bytes, Room
 from activecore.codecs.step import Config, Step, same
 from activecore.errors import UnsupportedCodec
 
@@ -97,7 +97,7 @@ def hdf5_bitshuffle_step(config: Config) -> Step:
         # Elements that make no group of 8 follow the last block as they are.
         whole = size // (8 * itemsize) * (8 * itemsize)
         sizes = (min(told, whole - start) for start in range(0, whole, told))
-        shuffled = lend(size, encoded, out)
+        shuffled = np.empty(size, dtype=np.uint8)
         end = _decode_blocks(encoded, shuffled, sizes, inner)
         _check_end(encoded, end + size - whole)
         shuffled[whole:] = encoded[end:]
@@ -126,8 +126,7 @@ def _decode_blocks(
 ) -> int:
     """Decode blocks, each to its size; give where they end in ``encoded``."""
     # Lengths are overwritten in a copy.
-    framed = lend(encoded.nbytes, encoded, out)
-    framed[...] = encoded
+    framed = encoded.copy()
     place, start = _HEADER, 0
     for size in sizes:
         head = encoded[place : place + _LENGTH].tobytes()

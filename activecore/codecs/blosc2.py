@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from activecore.codecs.memory import Bytes, Room, lend
+from activecore.codecs.memory import Bytes, Room
 from activecore.codecs.step import Config, Step, library, require
 
 __all__ = ["blosc2_step"]
@@ -88,7 +88,7 @@ def _frame(encoded: Bytes, room: Room) -> Bytes:
     if nbytes > room.limit:
         raise ValueError(f"it needs {nbytes} bytes, over the limit of {room.limit}")
     out = room.take(math.prod(blocks.shape) * itemsize)
-    filled = lend(nbytes, encoded, out)
+    filled = np.empty(nbytes, dtype=np.uint8)
     _contents(encoded, header, stored, filled)
     _put_in_place(filled, out, blocks, itemsize)
     return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from activecore.codecs.memory import Bytes, Room, lend
+from activecore.codecs.memory import Bytes, Room
 from activecore.codecs.shuffle import unshuffle
 from activecore.codecs.step import Config, Step, library, require, same
 from activecore.errors import UnsupportedCodec
@@ -58,7 +58,7 @@ def szip_step(config: Config) -> Step:
         out = room.take(size)
         # The library does not say that a chunk is too short where it takes away what
         # fills up lines, or puts bytes of numbers together: so both are done here.
-        decoded = lend(nbytes, encoded, out)
+        decoded = np.empty(nbytes, dtype=np.uint8)
         _check_written(
             library("imagecodecs").szip_decode(
                 encoded[4:], mask, block, 8 if is_planes else bits, filled, out=decoded

@@ -10,9 +10,7 @@ from __future__ import annotations
 from functools import cache
 from types import ModuleType
 
-import numpy as np
-
-from activecore.codecs.memory import Bytes, Room
+from activecore.codecs.memory import Bytes, Room, as_bytes
 from activecore.codecs.step import Config, Step
 from activecore.codecs.streams import decode_gzip, decode_zlib
 
@@ -52,7 +50,7 @@ def _zlib(encoded: Bytes, room: Room) -> Bytes:
         # It says nothing of bytes after the stream; the last ones must be its check.
         check = int.from_bytes(encoded[-4:].tobytes(), "big")
         if len(decoded) == size and library.adler32(decoded) == check:
-            return np.frombuffer(decoded, dtype=np.uint8)
+            return as_bytes(decoded)
     return decode_zlib(encoded, room)
 
 
@@ -66,5 +64,5 @@ def _gzip(encoded: Bytes, room: Room) -> Bytes:
         # The same of bytes after the first member, which its length ends.
         end = encoded.tobytes().find(size.to_bytes(4, "little"))
         if len(decoded) == size and end == encoded.nbytes - 4:
-            return np.frombuffer(decoded, dtype=np.uint8)
+            return as_bytes(decoded)
     return decode_gzip(encoded, room)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Buffer", "Bytes", "Room", "as_bytes", "lend"]
+__all__ = ["Buffer", "Bytes", "Room", "as_bytes"]
 
 Buffer = bytes | bytearray | memoryview | NDArray[Any]
 """Anything with the buffer protocol, C-contiguous."""
@@ -16,10 +15,7 @@ Buffer = bytes | bytearray | memoryview | NDArray[Any]
 Bytes: TypeAlias = NDArray[np.uint8]
 """Bytes as every decoder takes and gives them: one dimension, contiguous."""
 
-_KEPT_BYTES = 32 << 20
-"""Size up to which a thread keeps a buffer for the next chunk."""
-
-_kept = threading.local()
+_BYTE = np.dtype(np.uint8)
 
 
 def as_bytes(buffer: Buffer) -> Bytes:
@@ -28,32 +24,7 @@ def as_bytes(buffer: Buffer) -> Bytes:
         if buffer.dtype == np.uint8 and buffer.ndim == 1:
             return buffer
         return buffer.reshape(-1).view(np.uint8)
-    return np.frombuffer(buffer, dtype=np.uint8)
-
-
-def lend(nbytes: int, *busy: Bytes) -> Bytes:
-    """Lend one of this thread's buffers, until the chunk is decoded.
-
-    Memory that is fresh for every chunk costs a page fault every 4 KiB.
-
-    Parameters
-    ----------
-    nbytes
-        How long it must be.
-    *busy
-        What it must not overlap: bytes that are still to be read or written.
-    """
-    if nbytes > _KEPT_BYTES:
-        return np.empty(nbytes, dtype=np.uint8)
-    buffers: list[Bytes] = _kept.__dict__.setdefault("buffers", [])
-    for place, buffer in enumerate(buffers):
-        if any(np.may_share_memory(buffer, other) for other in busy):
-            continue
-        if buffer.nbytes < nbytes:
-            buffers[place] = np.empty(nbytes, dtype=np.uint8)
-        return buffers[place][:nbytes]
-    buffers.append(np.empty(nbytes, dtype=np.uint8))
-    return buffers[-1]
+    return np.frombuffer(buffer, _BYTE)
 
 
 class Room:
@@ -61,33 +32,20 @@ class Room:
 
     Parameters
     ----------
-    encoded
-        What it decodes.
     size
         How many bytes come out, if that is known beforehand.
     limit
         How many may come out where it is not.
     out
         Where they belong, exactly ``size`` long; None: anywhere.
-    is_last
-        Whether what comes out is handed to the caller, who keeps it.
     """
 
-    __slots__ = ("_encoded", "_is_last", "limit", "out", "size")
+    __slots__ = ("limit", "out", "size")
 
-    def __init__(
-        self,
-        encoded: Bytes,
-        size: int | None,
-        limit: int,
-        out: Bytes | None,
-        is_last: bool,
-    ) -> None:
+    def __init__(self, size: int | None, limit: int, out: Bytes | None) -> None:
         self.size = size
         self.limit = limit
         self.out = out
-        self._encoded = encoded
-        self._is_last = is_last
 
     @property
     def most(self) -> int:
@@ -115,8 +73,4 @@ class Room:
     def take(self, nbytes: int) -> Bytes:
         """Give the memory in which to put ``nbytes``; raise as ``check`` does."""
         self.check(nbytes)
-        if self.out is not None:
-            return self.out
-        if self._is_last:
-            return np.empty(nbytes, dtype=np.uint8)
-        return lend(nbytes, self._encoded)
+        return np.empty(nbytes, _BYTE) if self.out is None else self.out

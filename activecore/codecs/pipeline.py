@@ -102,7 +102,7 @@ class _Pipeline:
         while place > 0:
             place -= 1
             size = sizes[place]
-            room = Room(data, size, limit, out if place == 0 else None, place == 0)
+            room = Room(size, limit, out if place == 0 else None)
             try:
                 data = self._steps[place].decode(data, room)
             except (MemoryError, UnsupportedCodec):

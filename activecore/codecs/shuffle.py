@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from activecore.codecs.memory import Bytes, Room, lend
+from activecore.codecs.memory import Bytes, Room
 from activecore.codecs.step import Config, Step, same
 from activecore.errors import UnsupportedCodec
 
@@ -79,8 +79,7 @@ def _join(low: Bytes, high: Bytes, out: NDArray[Any]) -> None:
 
 
 def _join_four(planes: Bytes, out: Bytes) -> None:
-    # Room for the halves of each number.
-    half: NDArray[Any] = lend(out.nbytes // 2, planes, out).view("<u2")
+    half = np.empty(out.nbytes // 4, dtype="<u2")
     _join(planes[0], planes[1], half)
     out.view("<u4")[...] = half
     _join(planes[2], planes[3], half)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from activecore.codecs.memory import Bytes, Room
+from activecore.codecs.memory import Bytes, Room, as_bytes
 from activecore.codecs.step import Config, Step
 
 __all__ = ["bz2_step", "decode_gzip", "decode_zlib", "lzma_step"]
@@ -90,7 +90,7 @@ def _decode(
         if padding is not None:
             rest = _skip(rest, padding)
         if len(rest) == 0:
-            return np.frombuffer(b"".join(parts), dtype=np.uint8)
+            return as_bytes(b"".join(parts))
         if not is_several:
             raise ValueError(f"{len(rest)} bytes follow its end")
 
@@ -98,5 +98,5 @@ def _decode(
 def _skip(rest: memoryview, padding: int) -> memoryview:
     if len(rest) == 0 or rest[0] != padding:
         return rest
-    other = np.flatnonzero(np.frombuffer(rest, dtype=np.uint8) != padding)
+    other = np.flatnonzero(as_bytes(rest) != padding)
     return rest[int(other[0]) if len(other) > 0 else len(rest) :]
