@@ -278,8 +278,12 @@ def test_a_listing_shows_names_dims_shapes_and_dtypes(tmp_path):
 
 def test_text_is_listed_and_refused_by_name(tmp_path):
     path = tmp_path / "x.nc"
-    write(path, FORMATS[0], {"name": ("S1", True, (4,))})
-    assert describe(path, "name").layouts == ()
+    with netCDF4.Dataset(path, "w", format=FORMATS[0]) as ds:
+        ds.createDimension("x", 4)
+        ds.createVariable("name", "S1", ("x",), fill_value=b"-")
+    info = describe(path, "name")
+    assert info.layouts == ()
+    assert info.attrs == {"_FillValue": b"-"}
     with pytest.raises(UnsupportedDtype, match="name"):
         ac.open(path, "name", backend="posix").max()
 
@@ -637,7 +641,7 @@ BROKEN = {
     "magic alone": (b"CDF\x01", "is cut short"),
     "unknown tag": (header(tags=(9, 12, 11), dims=[X], size=99), "tag 9 in place of 10"),
     "absent list of some": (
-        header(tags=(0, 12, 11), dims=[X], size=99), "an absent list of 1 entries",
+        header(tags=(0, 12, 11), dims=[X], size=99), "tag 0 in place of 10",
     ),
     "more entries than bytes": (
         header()[:8] + b"\0\0\0\x0a\xff\xff\xff\xff" + b"\0" * 99,
@@ -703,6 +707,20 @@ def test_broken_headers_are_refused_in_one_line(tmp_path, raw, match):
     path = tmp_path / "x.nc"
     path.write_bytes(raw)
     refuses(path, match)
+
+
+def test_what_the_netcdf_library_overlooks_is_overlooked(tmp_path):
+    path = spell(
+        tmp_path / "x.nc", dims=[("x\0y", 3)], variables=[("v\0", (0,), 4, 100)], size=120
+    )  # fmt: skip
+    raw = bytearray(path.read_bytes())
+    vsize = raw.rindex(b"\0\0\0\4" + b"\0\0\0\0") + 4
+    raw[vsize : vsize + 4] = b"\xff" * 4
+    no_attributes = raw.index(b"\0\0\0\x0b") - 8
+    raw[no_attributes : no_attributes + 4] = b"\0\0\0\7"
+    path.write_bytes(raw)
+    with netCDF4.Dataset(path) as ds:
+        assert ds["v"].dimensions == describe(path, "v").dims == ("x",)
 
 
 def test_more_dimensions_than_numpy_has_are_listed_and_refused(tmp_path):

@@ -139,7 +139,7 @@ def _variable(words: HeaderWords, dimensions: Sequence[_Dimension]) -> ClassicVa
         raise words.broken(f"{name!r} with a record dimension that is not its first")
     attrs = _attributes(words)
     dtype = _dtype(words)
-    words.count()  # vsize
+    words.skip_count()  # vsize
     return ClassicVariable(
         name, dims, shape, dtype, attrs, words.place(), shape[:1] == (0,)
     )

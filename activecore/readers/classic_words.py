@@ -90,6 +90,10 @@ class HeaderWords:
         """Take the place of data in the file."""
         return self._not_negative(self._places)
 
+    def skip_count(self) -> None:
+        """Leave a count out, whatever it says."""
+        self.take(self._counts.size)
+
     def records(self) -> int | None:
         """Take the number of records; None: whoever wrote the file did not know."""
         start = self.position
@@ -99,8 +103,9 @@ class HeaderWords:
         return self.count()
 
     def name(self) -> str:
-        """Take a name."""
-        return self.take_padded(self.count()).decode("utf-8", "replace")
+        """Take a name; it ends with the first NUL byte, if there is one."""
+        text, _, _ = self.take_padded(self.count()).partition(b"\0")
+        return text.decode("utf-8", "replace")
 
     def entries(self, smallest: int) -> int:
         """Take the number of entries of a list.
@@ -137,11 +142,10 @@ class HeaderWords:
             As long as the list.
         """
         found = self.tag()
-        if found not in (0, tag):
-            raise self.broken(f"tag {found} in place of {tag}")
         count = self.entries(smallest)
-        if found == 0 and count > 0:
-            raise self.broken(f"an absent list of {count} entries")
+        # What is absent has a tag of zero; the netCDF library accepts any.
+        if found != tag and count > 0:
+            raise self.broken(f"tag {found} in place of {tag}")
         return range(count)
 
     def broken(self, what: str) -> UnsupportedFormat:
