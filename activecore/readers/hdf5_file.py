@@ -184,11 +184,19 @@ class _View(io.RawIOBase):
         return self._inner.tell() - self._base
 
     def readinto(self, buffer: Any) -> int:
+        # h5py takes a read for complete, whatever it returns.
+        room = memoryview(buffer)
+        filled = 0
         try:
-            return int(self._inner.readinto(buffer))  # type: ignore[attr-defined]
+            while filled < len(room):
+                new = self._inner.readinto(room[filled:])  # type: ignore[attr-defined]
+                if new == 0:
+                    break
+                filled += new
         except Exception as error:
             self.failure = error
             raise
+        return filled
 
     def close(self) -> None:
         self._inner.close()
