@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PLUGINS = ["posix", "s3numpy", "reductionist"]
-EXTRAS = {"posix", "s3numpy", "reductionist", "xarray", "dask", "plot", "fast", "all"}
+EXTRAS = {*PLUGINS, "xarray", "dask", "plot", "fast", "codecs", "all"}
 
 
 def project(name=None):
