@@ -106,5 +106,5 @@ wheels: $(READY) ## build the four distributions into dist/
 
 .PHONY: clean
 clean: ## remove everything that make made, .venv included
-	rm -rf $(VENV) dist build demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build demo-output .pytest_cache .mypy_cache .hypothesis .ruff_cache plugins/*/.ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
