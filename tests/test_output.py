@@ -79,6 +79,10 @@ def test_attributes_describe_the_answer_and_not_the_stored_numbers(reduced):
         assert not gone & set(tas.ncattrs())
         assert ds.Conventions.startswith("CF-")
         assert "activecore reduce" in ds.history
+        assert ds.title == (
+            "near-surface air temperature: mean over all latitudes and all "
+            "longitudes, weighted by the cosine of lat"
+        )
 
 
 def test_missing_values_are_fill_values_that_no_value_equals(reduced, source):

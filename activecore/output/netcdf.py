@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from activecore.output.answer import Answer, Coordinate, Field, Masked
 from activecore.output.document import plain
+from activecore.output.words import over_words, quantity_words
 
 if TYPE_CHECKING:
     import h5netcdf
 
 __all__ = ["write_netcdf"]
 
-_CONVENTIONS = "CF-1.8"
+_CONVENTIONS = "CF-1.9"
+"""The first version that has integers of 8 bytes, which counts are."""
 _USUAL_FILL: Mapping[str, float] = {
     "i1": -127,
     "u1": 255,
@@ -45,6 +47,9 @@ def write_netcdf(answer: Answer, path: Path) -> None:
 
     with h5netcdf.File(path, "w") as file:
         file.attrs["Conventions"] = _CONVENTIONS
+        field = answer.field
+        what = quantity_words(field.attrs, field.name)
+        file.attrs["title"] = f"{what}: {over_words(answer)}"
         if answer.history:
             file.attrs["history"] = answer.history
         for dim, length in zip(answer.dims, answer.shape, strict=True):

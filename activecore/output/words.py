@@ -37,8 +37,6 @@ _CELSIUS = frozenset(
     | {"degrees celsius"}
 )
 _POLE = 90.0
-_COARSEST = 45.0
-"""Degrees between places that together still are all of them."""
 _DAYS_WITH_HOURS = 7
 
 
@@ -124,10 +122,10 @@ def _all_words(reduced: Reduced, low: float, high: float) -> str | None:
     spacing = (high - low) / (reduced.length - 1)
     if is_longitude(reduced.dim, reduced.attrs):
         closed = high - low + spacing >= CIRCLE * (1 - 1e-6)
-        return "all longitudes" if closed and spacing <= _COARSEST else None
+        return "all longitudes" if closed and spacing <= CIRCLE / 3 else None
     if is_latitude(reduced.dim, reduced.attrs):
         whole = low - spacing < -_POLE and high + spacing > _POLE
-        return "all latitudes" if whole and spacing <= _COARSEST else None
+        return "all latitudes" if whole and spacing <= _POLE / 2 else None
     return None
 
 
