@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from activecore.backend import StorageBackend
 from activecore.errors import (
@@ -23,6 +25,8 @@ from activecore.model import ChunkBatch, ChunkLayout, Partial
 from activecore.operations import OPERATION
 
 __all__ = ["Answer", "Chain", "Refusal"]
+
+Array: TypeAlias = NDArray[Any]
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +69,10 @@ class Chain:
     ) -> None:
         self.backends = tuple(backends)
         self.fall_back = fall_back
-        self._failures: dict[str, int] = {}
+        # By identity: two profiles of one backend share a name, not a fate.
+        self._failures: dict[int, int] = {}
+        self._left_out: set[int] = set()
+        self._told: set[int] = set()
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -120,55 +127,72 @@ class Chain:
     ) -> Answer:
         """Ask the first backend that can answer; on failure, the next.
 
+        A backend that failed is not asked again for this batch, not even for another
+        operation: a server that is down would cost its time limit twice.
+
         Raises
         ------
         BackendError, ChunkError
             What the last one asked raised.
         """
         refusals: list[Refusal] = []
+        passed_over: set[int] = set()
         failure: BackendError | None = None
         for choice in self.choices(batch, operations):
             if isinstance(choice, Refusal):
                 refusals.append(choice)
                 continue
             backend, asked = choice
-            if failure is not None and not self.fall_back:
-                break
-            if self._is_tripped(backend):
+            if id(backend) in passed_over:
+                continue
+            if self._is_left_out(backend):
+                passed_over.add(id(backend))
                 continue
             try:
                 partial = backend.reduce_chunks(asked)
             except (BackendUnavailable, BackendRefused) as error:
+                if not self.fall_back:
+                    raise
                 self._failed(backend, error)
+                passed_over.add(id(backend))
                 failure = error
                 continue
-            self._failures.pop(backend.name, None)
+            self._succeeded(backend)
             checked = _checked(partial, asked, backend.name)
-            fell_back = failure is not None or self._any_tripped()
+            fell_back = len(passed_over) > 0
             return Answer(checked, asked.operation, backend.name, fell_back)
         if failure is not None:
             raise failure
-        if self._any_tripped():
-            names = ", ".join(sorted(self._failures))
-            raise BackendUnavailable(f"{names} failed {_IN_A_ROW} times in a row")
+        if passed_over:
+            names = ", ".join(b.name for b in self.backends if id(b) in passed_over)
+            raise BackendUnavailable(
+                f"{names} failed {_IN_A_ROW} times in a row, and no other can answer"
+            )
         raise self._nobody(variable, batch.layout, refusals)
 
-    def _is_tripped(self, backend: StorageBackend) -> bool:
-        # The last resort is always asked: its error is the user's answer.
-        if backend is self.backends[-1]:
-            return False
-        return self._failures.get(backend.name, 0) >= _IN_A_ROW
+    def _is_left_out(self, backend: StorageBackend) -> bool:
+        with self._lock:
+            return id(backend) in self._left_out
 
-    def _any_tripped(self) -> bool:
-        return any(self._is_tripped(backend) for backend in self.backends)
+    def _succeeded(self, backend: StorageBackend) -> None:
+        with self._lock:
+            self._failures.pop(id(backend), None)
 
     def _failed(self, backend: StorageBackend, error: BackendError) -> None:
+        if backend is self.backends[-1]:
+            # The last resort is always asked: its error is the user's answer.
+            return
         with self._lock:
-            before = self._failures.get(backend.name, 0)
-            self._failures[backend.name] = before + 1
-        if len(self.backends) > 1 and self.fall_back and before == 0:
+            failures = self._failures.get(id(backend), 0) + 1
+            self._failures[id(backend)] = failures
+            is_first = id(backend) not in self._told
+            self._told.add(id(backend))
+            leaves = failures >= _IN_A_ROW and id(backend) not in self._left_out
+            if leaves:
+                self._left_out.add(id(backend))
+        if is_first:
             logger.warning("%s failed, trying the next: %s", backend.name, error)
-        if before + 1 == _IN_A_ROW and backend is not self.backends[-1]:
+        if leaves:
             logger.warning("%s is left out for the rest of the run", backend.name)
 
 
@@ -188,23 +212,22 @@ def _checked(partial: Partial, batch: ChunkBatch, name: str) -> Partial:
             f"{name} answered {batch.operation!r} with {len(partial.values)} values "
             f"instead of {len(identity)}"
         )
+    values = tuple(
+        _fitted(value, shape, blank.dtype, "value", name)
+        for value, blank in zip(partial.values, identity, strict=True)
+    )
     kind = np.dtype(bool) if batch.operation == "select" else np.dtype(np.int64)
     count = _same_kind(partial.count, shape, kind, "count", name)
     absent = np.asarray(partial.absent, dtype=np.int64)
     if ((absent < 0) | (absent >= len(batch))).any():
         raise BackendError(f"{name} reported absent chunks that were not asked for")
+    for given, value in zip(partial.values, values, strict=True):
+        _require_that_it_fits(given, value, count, absent, name)
     if batch.operation == "select":
-        values = tuple(
-            _fitted(value, shape, blank.dtype, "select", name)
-            for value, blank in zip(partial.values, identity, strict=True)
-        )
         return Partial(values, np.broadcast_to(count, shape), absent, partial.cost)
-    if (count < 0).any() or (count > _most(batch)).any():
+    most = math.prod(batch.selected_shape[axis] for axis in batch.axis)
+    if (count < 0).any() or (count > most).any():
         raise BackendError(f"{name} answered with a count that is not possible")
-    values = tuple(
-        _fitted(value, shape, blank.dtype, "value", name)
-        for value, blank in zip(partial.values, identity, strict=True)
-    )
     nothing = count == 0
     if nothing.any():
         pairs = zip(values, identity, strict=True)
@@ -212,22 +235,28 @@ def _checked(partial: Partial, batch: ChunkBatch, name: str) -> Partial:
     return Partial(values, count, absent, partial.cost)
 
 
-def _most(batch: ChunkBatch) -> int:
-    most = 1
-    for axis in batch.axis:
-        most *= batch.selected_shape[axis]
-    return most
+def _require_that_it_fits(
+    given: Any, cast: Array, count: Array, absent: Array, name: str
+) -> None:
+    """Refuse integers that wrapped when they were cast, where anybody reads them."""
+    before = np.asarray(given)
+    if before.dtype == cast.dtype or cast.dtype.kind not in "iu":
+        return
+    is_wrong = (before != cast) & (count > 0)
+    is_wrong[absent] = False
+    if is_wrong.any():
+        raise BackendError(f"{name} answered with a value that no {cast.dtype} holds")
 
 
 def _fitted(
     array: Any, shape: tuple[int, ...], dtype: np.dtype[Any], what: str, name: str
-) -> np.ndarray[Any, Any]:
+) -> Array:
     return np.broadcast_to(_same_kind(array, shape, dtype, what, name), shape)
 
 
 def _same_kind(
     array: Any, shape: tuple[int, ...], dtype: np.dtype[Any], what: str, name: str
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Give an array that broadcasts to the shape, in the dtype, or refuse it."""
     given = np.asarray(array)
     if given.ndim != len(shape) or any(

@@ -150,6 +150,55 @@ def test_a_failure_goes_to_the_next_backend_and_is_counted(caplog):
     assert sum("left out" in r.message for r in caplog.records) == 1
 
 
+def test_a_backend_that_failed_is_not_asked_again_for_the_same_batch():
+    # Not even for its elements: a server that is down costs its time limit once.
+    only = Failing(BackendUnavailable("down"))
+    with pytest.raises(BackendUnavailable, match="down"):
+        chained(FIELD, (40, 31, 17), only).mean()
+    assert only.calls == 1
+
+
+def test_two_profiles_of_one_backend_fail_each_by_itself():
+    first, second = Failing(BackendUnavailable("down")), MemoryBackend()
+    with activecore.recording.record() as run:
+        assert chained(FIELD, (4, 31, 17), first, second).max() == FIELD.max()
+    assert first.calls <= 5
+    assert run.fallbacks == 10
+
+
+def test_a_late_success_does_not_bring_back_a_backend_that_was_left_out():
+    first, second = Failing(BackendUnavailable("down")), Other()
+    chain = chained(FIELD, (4, 31, 17), first, second)._session.chain()
+    for _ in range(3):
+        chain._failed(first, first.error)
+    chain._succeeded(first)
+    assert chain._is_left_out(first)
+
+
+def test_a_batch_fell_back_only_if_somebody_before_was_passed_over(caplog):
+    class Third(MemoryBackend):
+        name = "third"
+
+    class Moody(MemoryBackend):
+        """Fails for the first chunks, and works from then on."""
+
+        calls = 0
+
+        def reduce_chunks(self, batch):
+            self.calls += 1
+            if batch.sources[0] in ("0/0/0", "1/0/0"):
+                raise BackendUnavailable("not yet")
+            return super().reduce_chunks(batch)
+
+    moody, down = Moody(batch_chunks=1), Failing(BackendUnavailable("down"))
+    array = chained(FIELD, (4, 31, 17), moody, down, Third(), threads=1)
+    with activecore.recording.record() as run:
+        array.max()
+    assert run.backends == {"third": 2, "memory": 8}
+    assert run.fallbacks == 2
+    assert "left out" not in caplog.text
+
+
 def test_falling_back_can_be_turned_off():
     array = chained(
         FIELD,
@@ -157,9 +206,14 @@ def test_falling_back_can_be_turned_off():
         Failing(BackendUnavailable("down")),
         Other(),
         fall_back=False,
+        threads=8,
     )
-    with pytest.raises(BackendUnavailable, match="down"):
+    with (
+        activecore.recording.record() as run,
+        pytest.raises(BackendUnavailable, match="down"),
+    ):
         array.max()
+    assert run.backends == {}
 
 
 @pytest.mark.parametrize(
@@ -258,6 +312,21 @@ def test_an_answer_that_does_not_fit_is_an_error_not_a_number(partial, message):
     array = array_of(FIELD[:12], (4, 31, 17), backend=Wrong(batch_chunks=3))
     with pytest.raises(BackendError, match=message):
         array.mean()
+
+
+@pytest.mark.parametrize("count", [1, 0])
+def test_an_integer_that_wraps_in_the_stored_dtype_is_an_error_where_it_counts(count):
+    class Wide(MemoryBackend):
+        def reduce_chunks(self, batch):
+            shape = (len(batch), *batch.reduced_shape)
+            return Partial((np.full(shape, 40_000),), np.full(shape, count))
+
+    array = array_of(np.zeros(4, "i2"), (2,), backend=Wide())
+    if count == 0:
+        assert array.max() is np.ma.masked
+    else:
+        with pytest.raises(BackendError, match="a value that no int16 holds"):
+            array.max()
 
 
 def test_what_a_backend_answers_for_nothing_is_not_read():
