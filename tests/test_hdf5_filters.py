@@ -6,7 +6,7 @@ import pytest
 from hdf5_files import describe
 
 from activecore.model import Codec
-from activecore.readers.hdf5_filters import codecs_unmasked
+from activecore.readers.hdf5.filters import codecs_unmasked
 
 plugins = pytest.importorskip("hdf5plugin")
 

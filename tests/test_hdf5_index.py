@@ -26,9 +26,9 @@ from hypothesis import strategies as st
 
 from activecore.errors import SourceError, UnsupportedFormat
 from activecore.model import ABSENT
-from activecore.readers import hdf5_storage
+from activecore.readers.hdf5 import storage as hdf5_storage
 from activecore.readers.contiguous import ContiguousIndex, cell_of_contiguous
-from activecore.readers.hdf5_index import (
+from activecore.readers.hdf5.index import (
     AbsentIndex,
     ChunkedIndex,
     InlineIndex,
@@ -241,9 +241,9 @@ def test_every_chunk_index_is_read_right(tmp_path, libver, filtered, name):
 
 
 def test_the_index_kinds_meant_are_the_ones_tested(tmp_path):
-    from activecore.readers.hdf5_file import HDF5File
-    from activecore.readers.hdf5_header import read_chunk_storage
-    from activecore.readers.hdf5_tree import address_of
+    from activecore.readers.hdf5.file import HDF5File
+    from activecore.readers.hdf5.header import read_chunk_storage
+    from activecore.readers.hdf5.tree import address_of
 
     kinds = {}
     for libver in ("earliest", "latest"):

@@ -24,7 +24,7 @@ from activecore.errors import (
     VariableNotFound,
 )
 from activecore.model import ABSENT, Missing, source_version
-from activecore.readers import hdf5_storage
+from activecore.readers.hdf5 import storage as hdf5_storage
 from activecore.readers.netcdf4 import NetCDF4Reader
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from activecore.errors import UnsupportedFormat, VariableNotFound, did_you_mean
 from activecore.readers.base import Reader
-from activecore.readers.hdf5_file import HDF5File, find_signature
+from activecore.readers.hdf5.file import HDF5File, find_signature
 
 if TYPE_CHECKING:
     import fsspec
@@ -40,7 +40,7 @@ class NetCDF4Reader(Reader):
     ) -> None:
         import h5py
 
-        from activecore.readers.hdf5_variable import Describer
+        from activecore.readers.hdf5.variable import Describer
 
         self._file = HDF5File(fs, path)
         try:
@@ -90,7 +90,7 @@ class NetCDF4Reader(Reader):
         self._file.close()
 
     def _datasets(self) -> dict[str, h5py.Dataset]:
-        from activecore.readers.hdf5_tree import is_variable
+        from activecore.readers.hdf5.tree import is_variable
 
         return {
             f"{path}/{leaf}".lstrip("/"): dataset
@@ -102,7 +102,7 @@ class NetCDF4Reader(Reader):
     def _dataset(self, name: str) -> h5py.Dataset:
         import h5py
 
-        from activecore.readers.hdf5_tree import is_variable
+        from activecore.readers.hdf5.tree import is_variable
 
         try:
             found = self._tree.find(self._group, name)

@@ -17,7 +17,7 @@ import numpy as np
 from activecore.errors import UnsupportedFormat, VariableNotFound
 
 if TYPE_CHECKING:
-    from activecore.readers.hdf5_file import HDF5File
+    from activecore.readers.hdf5.file import HDF5File
 
 __all__ = [
     "Object",

@@ -17,10 +17,10 @@ from activecore.readers.contiguous import (
     ContiguousIndex,
     cell_of_contiguous,
 )
-from activecore.readers.hdf5_chunks import StoredChunks, read_chunks
-from activecore.readers.hdf5_fill import fill_beyond, fill_value_of
-from activecore.readers.hdf5_filters import codecs_of_filters, codecs_unmasked
-from activecore.readers.hdf5_index import (
+from activecore.readers.hdf5.chunks import StoredChunks, read_chunks
+from activecore.readers.hdf5.fill import fill_beyond, fill_value_of
+from activecore.readers.hdf5.filters import codecs_of_filters, codecs_unmasked
+from activecore.readers.hdf5.index import (
     AbsentIndex,
     ChunkedIndex,
     ExtendedIndex,
@@ -29,7 +29,7 @@ from activecore.readers.hdf5_index import (
 )
 
 if TYPE_CHECKING:
-    from activecore.readers.hdf5_file import HDF5File
+    from activecore.readers.hdf5.file import HDF5File
 
 __all__ = ["Stored", "storage_of"]
 

@@ -16,14 +16,14 @@ from activecore.model import (
     is_reducible,
 )
 from activecore.readers.cf import missing_rules, packing, stored_dtype
-from activecore.readers.hdf5_attributes import attributes_of
-from activecore.readers.hdf5_dimensions import Dimension, Dimensions
-from activecore.readers.hdf5_file import HDF5File
-from activecore.readers.hdf5_fill import fill_is_defined
-from activecore.readers.hdf5_index import NoIndex
-from activecore.readers.hdf5_storage import Stored, storage_of
-from activecore.readers.hdf5_tree import Tree
-from activecore.readers.hdf5_types import check_bytes, dtype_of, is_enumeration
+from activecore.readers.hdf5.attributes import attributes_of
+from activecore.readers.hdf5.dimensions import Dimension, Dimensions
+from activecore.readers.hdf5.file import HDF5File
+from activecore.readers.hdf5.fill import fill_is_defined
+from activecore.readers.hdf5.index import NoIndex
+from activecore.readers.hdf5.storage import Stored, storage_of
+from activecore.readers.hdf5.tree import Tree
+from activecore.readers.hdf5.types import check_bytes, dtype_of, is_enumeration
 
 __all__ = ["Describer"]
 

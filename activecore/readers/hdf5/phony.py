@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import h5py
 
-from activecore.readers.hdf5_tree import (
+from activecore.readers.hdf5.tree import (
     Tree,
     address_of,
     dimension_number,

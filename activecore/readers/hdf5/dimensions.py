@@ -14,8 +14,8 @@ import h5py
 import numpy as np
 
 from activecore.errors import UnsupportedFormat
-from activecore.readers.hdf5_phony import phony_names
-from activecore.readers.hdf5_tree import (
+from activecore.readers.hdf5.phony import phony_names
+from activecore.readers.hdf5.tree import (
     Tree,
     address_of,
     dimension_number,

@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activecore.errors import UnsupportedFormat
-from activecore.readers.hdf5_header import EXTENSIBLE_ARRAY, read_chunk_storage
-from activecore.readers.hdf5_index import grid_shape
-from activecore.readers.hdf5_tree import address_of
+from activecore.readers.hdf5.header import EXTENSIBLE_ARRAY, read_chunk_storage
+from activecore.readers.hdf5.index import grid_shape
+from activecore.readers.hdf5.tree import address_of
 
 if TYPE_CHECKING:
-    from activecore.readers.hdf5_file import HDF5File
+    from activecore.readers.hdf5.file import HDF5File
 
 __all__ = ["StoredChunks", "read_chunks"]
 
