@@ -87,7 +87,7 @@ def reduce_buffers(
     ]
     values, count = _gathered(batch, parts)
     if cost is None:
-        size = sum(memoryview(b).nbytes for b in buffers if b is not None)
+        size = sum(_size(buffer) for buffer in buffers if buffer is not None)
         cost = Cost(requests=len(present), bytes_read=size, bytes_received=size)
     absent = [i for i, buffer in enumerate(buffers) if buffer is None]
     return Partial(values, count, np.asarray(absent, dtype=np.int64), cost)
@@ -118,6 +118,10 @@ def _gathered(
     return values, count
 
 
+def _size(buffer: Buffer) -> int:
+    return len(buffer) if isinstance(buffer, (bytes, bytearray)) else buffer.nbytes
+
+
 def _check_lengths(batch: ChunkBatch, buffers: Sequence[Buffer | None]) -> None:
     if len(buffers) != len(batch):
         msg = f"{len(buffers)} buffers for a batch of {len(batch)} chunks"
@@ -127,7 +131,7 @@ def _check_lengths(batch: ChunkBatch, buffers: Sequence[Buffer | None]) -> None:
     ):
         if buffer is None or size == -1:
             continue
-        length = memoryview(buffer).nbytes
+        length = _size(buffer)
         if length != size:
             msg = f"{length} bytes came where {size} were asked for"
             raise ChunkReadError(msg, position=position)

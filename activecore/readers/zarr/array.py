@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -126,5 +126,4 @@ def _fill_value(
     """Give what unwritten chunks hold: zero where it is null, as in zarr-python."""
     native = stored.newbyteorder("=")
     value = np.asarray(0 if declared is None else declared, dtype=native)
-    number: np.generic = value.view(read.newbyteorder("="))[()]
-    return number
+    return cast("np.generic", value.view(read.newbyteorder("="))[()])

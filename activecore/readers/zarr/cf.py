@@ -32,7 +32,7 @@ import logging
 import math
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -106,7 +106,7 @@ def missing_rules(
         if stored is None:
             stored = _as_stored(value, read)
         elif given != read:
-            stored = np.asarray(stored).view(read)[()]
+            stored = cast("np.generic", np.asarray(stored).view(read)[()])
         missing = _with(missing, stored, value, label)
     for value in _numbers(attrs.get("missing_value")):
         missing = _with(missing, _as_stored(value, read), value, label)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -160,8 +160,7 @@ class ArrayDocument:
             msg = f"{self.label}: the fill value {value!r} is no {self.dtype}"
             raise UnsupportedFormat(msg) from error
         native = self.dtype.newbyteorder("=")
-        number: np.generic = np.asarray(scalar, dtype=native)[()]
-        return number
+        return cast("np.generic", np.asarray(scalar, dtype=native)[()])
 
     @property
     def dims(self) -> tuple[str, ...]:

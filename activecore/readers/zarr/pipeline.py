@@ -175,7 +175,8 @@ class _Pipeline:
             raise self._unsupported(f"sharding_indexed after {self.filters[-1]}")
         if rest:
             raise self._unsupported(f"{rest[0][0]} around sharding_indexed")
-        outer, lengths = self.order, config.get("chunk_shape")
+        outer = self.order
+        lengths: Any = config.get("chunk_shape")
         if (
             not _are_integers(lengths)
             or len(lengths) != len(outer)
