@@ -17,6 +17,12 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from activecore.array import ActiveArray
 from activecore.config import Settings, load_settings
 from activecore.discovery import make_backends, reader_class, reader_plugins
+from activecore.errors import (
+    BackendNotInstalled,
+    SourceError,
+    VariableNotFound,
+    did_you_mean,
+)
 from activecore.readers.choose import builtin_readers, find_reader, head_of
 from activecore.session import Session
 
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
 
     import fsspec
 
-    from activecore.model import VariableInfo
+    from activecore.model import ArrayInfo, VariableInfo
     from activecore.readers.base import Reader
 
 __all__ = ["Dataset", "open"]
@@ -57,7 +63,7 @@ class Dataset(Mapping[str, ActiveArray]):
         return self._reader.name
 
     def __getitem__(self, name: str) -> ActiveArray:
-        return ActiveArray(self._reader.array(name), self._session)
+        return ActiveArray(_array_of(self._reader, name), self._session)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.variables)
@@ -85,7 +91,11 @@ class Dataset(Mapping[str, ActiveArray]):
 
     def __repr__(self) -> str:
         lines = [f"<activecore.Dataset {self.url} ({self.format})>"]
-        for name, variable in self.variables.items():
+        try:
+            variables = self.variables
+        except SourceError:  # it was closed, or the file is gone
+            return lines[0]
+        for name, variable in variables.items():
             lengths = ", ".join(
                 f"{dim}: {length}"
                 for dim, length in zip(variable.dims, variable.shape, strict=True)
@@ -190,7 +200,13 @@ def open(  # noqa: A001 - as in every library that opens things
     if variable is None:
         return Dataset(where, source, session)
     with source:
-        return ActiveArray(source.array(variable), session)
+        return ActiveArray(_array_of(source, variable), session)
+
+
+def _array_of(reader: Reader, name: str) -> ArrayInfo:
+    if not isinstance(name, str):
+        raise VariableNotFound(f"a variable's name is text, not {name!r}")
+    return reader.array(name)
 
 
 def _open_reader(fs: fsspec.AbstractFileSystem, path: str, name: str | None) -> Reader:
@@ -199,7 +215,13 @@ def _open_reader(fs: fsspec.AbstractFileSystem, path: str, name: str | None) -> 
     if name is None:
         asked = itertools.chain(builtin_readers(), reader_plugins())
         return find_reader(fs, path, head, asked)(fs, path)
-    for builtin in builtin_readers():
-        if builtin.name == name:
-            return builtin(fs, path)
-    return reader_class(name)(fs, path)
+    builtin = {reader.name: reader for reader in builtin_readers()}
+    if name in builtin:
+        return builtin[name](fs, path)
+    try:
+        found = reader_class(name)
+    except BackendNotInstalled as error:
+        hint = did_you_mean(name, builtin)
+        known = ", ".join(builtin)
+        raise BackendNotInstalled(f"{error} (built in: {known}){hint}") from error
+    return found(fs, path)

@@ -213,7 +213,7 @@ class ActiveArray(NamedReductions):
             Leave reduced dimensions in place, with length one.
         dtype
             Dtype of the result; what is computed is computed in 64 bits whatever
-            it is.
+            it is. A sum asked for as a float does not wrap.
         skipna
             Count NaN as missing; otherwise it propagates.
         ddof
@@ -224,7 +224,8 @@ class ActiveArray(NamedReductions):
         components
             Give what the reduction is made of, as a dict with the count ``"n"``.
         out
-            An array that receives the result.
+            An array of the result's shape that receives it. What is masked becomes
+            masked there, or NaN in an ordinary array of floats.
 
         Returns
         -------
@@ -240,10 +241,13 @@ class ActiveArray(NamedReductions):
             For what went wrong; never a guessed value.
         """
         row = reduction_of(reduction)
-        plan, question = self._asked(row, axis, dim, skipna=skipna, weights=weights)
+        in_float = dtype is not None and np.dtype(dtype).kind == "f"
+        plan, question = self._asked(
+            row, axis, dim, skipna=skipna, weights=weights, in_float=in_float
+        )
         values, count = self._run(question, plan)
         packing = self._info.packing
-        if packing is not None and not row.of_unpacked:
+        if packing is not None and question.unpack is None:
             operation = "sum" if len(question.weights) > 0 else question.operation
             values = unpack_values(operation, values, count, packing)
         shape = tuple(
@@ -261,17 +265,17 @@ class ActiveArray(NamedReductions):
             }
             return {**given, "n": count.reshape(shape)[()]}
         answer, valid = row.finish(values, count, ddof)
-        answer = answer.reshape(shape)
+        answer, valid = answer.reshape(shape), valid.reshape(shape)
+        if not valid.all():
+            # Behind a mask is what the merge began with, which not every dtype holds.
+            answer = np.where(valid, answer, answer.dtype.type(0))
         if dtype is not None:
             answer = answer.astype(dtype)
         if out is not None:
-            np.copyto(out, answer)
-            if np.ma.isMA(out):
-                out[~valid.reshape(shape)] = np.ma.masked
-            return out
+            return _put_into(out, answer, valid)
         if row.name == "count":  # never masked: it is an answer even where it is 0
             return answer[()]
-        return _masked(answer, valid.reshape(shape))
+        return _masked(answer, valid)
 
     def explain(
         self,
@@ -297,6 +301,7 @@ class ActiveArray(NamedReductions):
         *,
         skipna: bool = False,
         weights: Weights | None = None,
+        in_float: bool = False,
     ) -> tuple[Plan, Question]:
         self._require_numbers()
         if axis is not None and dim is not None:
@@ -306,7 +311,14 @@ class ActiveArray(NamedReductions):
         info = self._info
         plan = make_plan(self._view, info.index.chunk_shape)
         question = question_of_reduction(
-            info, self._view, plan, row, axes, skipna=skipna, weights=weights
+            info,
+            self._view,
+            plan,
+            row,
+            axes,
+            skipna=skipna,
+            weights=weights,
+            in_float=in_float,
         )
         return plan, question
 
@@ -338,3 +350,24 @@ def _masked(values: Array, valid: Array) -> Any:
         return values[()] if valid else np.ma.masked
     mask = np.ma.nomask if valid.all() else ~valid
     return np.ma.MaskedArray(values, mask=mask)
+
+
+def _put_into(out: Array, values: Array, valid: Array) -> Array:
+    """Give an answer in an array of the user's, who must be able to see the mask."""
+    shape = out.shape if isinstance(out, np.ndarray) else type(out).__name__
+    if shape != values.shape:
+        raise SelectionError(
+            f"out must be an array of shape {values.shape}, not {shape}"
+        )
+    is_masked = isinstance(out, np.ma.MaskedArray)
+    if not (is_masked or valid.all()):
+        if out.dtype.kind != "f":
+            raise UnsupportedDtype(
+                f"the result is masked in places, which a plain array of {out.dtype} "
+                "cannot show; let out be a masked array"
+            )
+        values = np.where(valid, values, np.nan)
+    np.copyto(np.ma.getdata(out), values)
+    if is_masked:
+        out.mask = ~valid  # type: ignore[attr-defined]
+    return out

@@ -139,6 +139,7 @@ def question_of_reduction(
     *,
     skipna: bool,
     weights: Mapping[Any, ArrayLike] | None,
+    in_float: bool = False,
 ) -> Question:
     """Ask for a reduction over stored dimensions ``axes``.
 
@@ -152,11 +153,17 @@ def question_of_reduction(
     # A dimension that an integer indexed ends at length one too.
     gone = [axis for axis, item in enumerate(view) if isinstance(item, int)]
     elements = math.prod(plan.shape[axis] for axis in axes)
-    operation = row.operation(Stored(info.dtype, elements, info.packing))
+    along = _weights(info, view, plan, row, axes, weights)
+    is_float = in_float or len(along) > 0
+    packing, unpack = info.packing, None
+    stored = Stored(info.dtype, elements, packing, is_float)
+    if packing is not None and (row.of_unpacked or not packing.is_linear):
+        unpack = packing
+        stored = Stored(packing.dtype, elements, None, is_float)
+    operation = row.operation(stored)
     layouts = info.layouts
     if skipna and info.dtype.kind == "f":
         layouts = tuple(_masking_nan(layout) for layout in layouts)
-    unpack = info.packing if row.of_unpacked else None
     return Question(
         variable=info.name,
         layouts=layouts,
@@ -164,7 +171,7 @@ def question_of_reduction(
         axes=tuple(sorted({*axes, *gone})),
         asks=("select",) if unpack is not None else (operation, "select"),
         unpack=unpack,
-        weights=_weights(info, view, plan, row, axes, weights),
+        weights=along,
         version=info.version,
         version_source=info.version_source,
     )
@@ -195,6 +202,8 @@ def _weights(
     for key, values in given.items():
         axis = kept[_axis_number(key, dims)]
         name = info.dims[axis]
+        if axis in weights:
+            raise SelectionError(f"weights along {name!r} are given twice")
         if axis not in axes:
             raise SelectionError(
                 f"weights along {name!r}, which is not among the dimensions reduced"

@@ -40,6 +40,8 @@ class Stored:
     """How many elements the whole reduction may add up."""
     packing: Packing | None = None
     """How they are unpacked."""
+    is_float: bool = False
+    """Whether a sum is wanted as a float: it is weighted, or so is its dtype."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,9 @@ def _exact_sum(stored: Stored) -> str:
 
 
 def _plain_sum(stored: Stored) -> str:
-    """Sum as NumPy does, but a packed sum is a float: it need not wrap."""
-    return "sum" if stored.packing is None else _exact_sum(stored)
+    """Sum as NumPy does, but a sum that ends as a float need not wrap."""
+    wraps = stored.packing is None and not stored.is_float
+    return "sum" if wraps else _exact_sum(stored)
 
 
 def _extreme(ordinary: str, swapped: str) -> Callable[[Stored], str]:
@@ -221,6 +224,9 @@ def _unpack_sums(values: Values, count: Array, packing: Packing) -> Values:
     if packing.dtype.kind == "f":
         unpacked = packing.scale * total.astype("f8") + packing.offset * behind
     else:
+        # A sum of unsigned elements is signed once unpacked with a negative number.
+        if total.dtype.kind != "f":
+            total = total.astype("u8" if packing.dtype.kind == "u" else "i8")
         unpacked = int(packing.scale) * total + int(packing.offset) * behind
     return (unpacked, *weights)
 

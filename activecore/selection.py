@@ -111,6 +111,10 @@ def _positions(key: object, length: int, where: str) -> NDArray[np.int64]:
         array: NDArray[Any] = np.asarray(key)
     except (TypeError, ValueError) as error:
         raise SelectionError(f"{where}: {key!r} is no index") from error
+    if array.ndim == 0:
+        raise SelectionError(f"{where}: {key!r} is no index")
+    if np.ma.is_masked(key):
+        raise SelectionError(f"{where}: the index array has missing values")
     if array.ndim != 1:
         raise SelectionError(
             f"{where}: an index array must have one dimension, not {array.ndim}"

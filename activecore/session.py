@@ -5,11 +5,11 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from activecore.backend import StorageBackend
 from activecore.choose import Chain
-from activecore.errors import SourceChanged
+from activecore.errors import ConfigError, SourceChanged
 from activecore.model import ArrayInfo, source_version
 
 if TYPE_CHECKING:
@@ -35,12 +35,18 @@ class Session:
         fall_back: bool = True,
         executor: Executor | None = None,
     ) -> None:
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise ConfigError(f"threads must be a number from 1 up, not {threads!r}")
         self.backends = tuple(backends)
         self.fs = fs
         self.threads = threads if threads is not None else backends[0].concurrency
         self.deadline = deadline
         self.fall_back = fall_back
         self.executor = executor
+
+    def __getstate__(self) -> dict[str, Any]:
+        # An executor cannot travel; what is unpickled elsewhere works in threads.
+        return {**self.__dict__, "executor": None}
 
     def close_backends_at_end(self) -> None:
         """Close the backends when the session is garbage or the interpreter ends."""
@@ -65,7 +71,7 @@ class Session:
         self.fs.invalidate_cache(path)
         try:
             now = source_version(self.fs.info(path))
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise SourceChanged(f"{path} was removed while it was read") from error
         if now != info.version:
             raise SourceChanged(

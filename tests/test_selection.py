@@ -53,7 +53,7 @@ def test_slices_of_slices_stay_ranges():
         (slice(None, None, 0), "dimension 'time': slice step cannot be zero"),
         ([0, 12], "dimension 'time': index 12 is out of range"),
         ([0.5], "dimension 'time': positions must be integers, not float64"),
-        (1.5, "dimension 'time': an index array must have one dimension"),
+        (1.5, "dimension 'time': 1.5 is no index"),
         (np.ones(3, bool), "dimension 'time': a mask of 3 for a length of 12"),
         (np.ones((12, 4), bool), "an index array must have one dimension, not 2"),
         ((0, 0, 0), "too many indices: 3 for 2 dimensions"),

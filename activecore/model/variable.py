@@ -127,17 +127,34 @@ class Packing:
 
     def unpack(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Unpack an array of stored values."""
-        values = np.asarray(stored, dtype=self.convert)
-        if self.scale_factor is not None:
-            values = np.asarray(values * self.scale_factor, dtype=self.convert)
-        if self.add_offset is not None:
-            values = np.asarray(values + self.add_offset, dtype=self.convert)
+        # What is missing is unpacked as well, fill values that overflow among it.
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = np.asarray(stored, dtype=self.convert)
+            if self.scale_factor is not None:
+                values = np.asarray(values * self.scale_factor, dtype=self.convert)
+            if self.add_offset is not None:
+                values = np.asarray(values + self.add_offset, dtype=self.convert)
         return values
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Dtype of unpacked values."""
         return self.unpack(np.zeros(1, dtype=self.stored)).dtype
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether partials can be unpacked instead of elements.
+
+        Not where integers may wrap, nor where 0 * inf makes NaN of some elements.
+        """
+        if self.dtype.kind == "f":
+            return self.scale != 0 or self.stored.kind != "f"
+        held, unpacked = np.iinfo(self.stored), np.iinfo(self.dtype)
+        scale = 1 if self.scale_factor is None else int(self.scale_factor)
+        offset = 0 if self.add_offset is None else int(self.add_offset)
+        scaled = [scale * held.min, scale * held.max]
+        ends = [*scaled, *(end + offset for end in scaled)]
+        return unpacked.min <= min(ends) and max(ends) <= unpacked.max
 
     @property
     def scale(self) -> float:

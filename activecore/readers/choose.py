@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -50,11 +51,18 @@ def head_of(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
     try:
         if fs.isdir(path):
             return b""
+        # A pipe or a device would be waited for, or never end.
+        if getattr(fs, "local_file", False) and fs.info(path)["type"] == "other":
+            raise UnsupportedFormat(f"{path} is neither a file nor a directory")
         head = bytes(fs.cat_file(path, start=0, end=HEAD_BYTES))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise SourceNotFound(f"there is nothing at {path}") from error
     except PermissionError as error:
         raise AuthenticationError(f"{path} may not be read") from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise SourceNotFound(f"{path} is a link that leads to itself") from error
+        raise
     if not head:
         raise UnsupportedFormat(f"{path} is empty")
     return head
