@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,9 +88,9 @@ class _Rows:
         dtype = question.layouts[0].dtype.newbyteorder("=")
         if question.unpack is not None:
             dtype = question.unpack.dtype
-        identity = OPERATION[question.operation].identity(dtype)
+        # Of the chunks' partials: weighted ones are not merged yet.
+        self._identity = OPERATION[question.operation].identity(dtype)
         self._shape = (len(box), *shape)
-        self._identity = identity
         self._values: Values | None = None
         self._behind: Array | None = None
         self.cost = Cost()
@@ -177,20 +178,26 @@ class _Rows:
 
 @contextmanager
 def _naming(variable: str, box: Box, batch: ChunkBatch, rows: Array) -> Iterator[None]:
-    """Say in an error which chunk of which variable it was."""
+    """Say in an error which chunk of which variable it was, as far as that is known.
+
+    A backend that does not say which chunk of several failed gets none made up.
+    """
     try:
         yield
     except ChunkError as error:
-        position = 0 if error.position is None else error.position
+        position = error.position
+        if position is None and len(batch) == 1:
+            position = 0
         error.variable = variable
-        error.coords = tuple(int(c) for c in box.coords()[rows[position]])
-        error.source = str(batch.sources[position])
-        error.offset = int(batch.offsets[position])
-        error.size = int(batch.sizes[position])
+        if position is not None and 0 <= position < len(batch):
+            error.coords = tuple(int(c) for c in box.coords()[rows[position]])
+            error.source = str(batch.sources[position])
+            error.offset = int(batch.offsets[position])
+            error.size = int(batch.sizes[position])
         raise
     except (BackendUnavailable, BackendRefused) as error:
         first = tuple(int(c) for c in box.coords()[rows[0]])
-        where = f"{variable} chunk {first} in {batch.sources[0]}"
-        if isinstance(error, BackendUnavailable):
-            raise BackendUnavailable(f"{where}: {error}") from error
-        raise BackendRefused(f"{where}: {error}") from error
+        # A copy of its own class: plugins' errors carry what a server said.
+        named = copy.copy(error)
+        named.args = (f"{variable} chunk {first} in {batch.sources[0]}: {error}",)
+        raise named from error

@@ -135,10 +135,10 @@ class ChunkError(ActiveCoreError):
     def __str__(self) -> str:
         text = super().__str__()
         if self.source is None:
-            return text
+            return text if self.variable is None else f"{self.variable}: {text}"
         extent = "" if self.size in (None, -1) else f" bytes {self.offset}+{self.size}"
         chunk = "" if self.coords is None else f" chunk {self.coords}"
-        variable = "" if self.variable is None else f"{self.variable}"
+        variable = "" if self.variable is None else self.variable
         where = f"{variable}{chunk}".strip()
         return f"{where} in {self.source}{extent}: {text}".strip()
 

@@ -102,6 +102,31 @@ def test_a_single_backend_that_fails_is_an_error_that_names_the_chunk(kind):
         array.mean()
 
 
+@pytest.mark.parametrize("position", [None, 7, -1])
+def test_a_chunk_that_the_backend_does_not_name_is_not_made_up(position):
+    class Vague(MemoryBackend):
+        def reduce_chunks(self, batch):
+            raise ChunkReadError("a short read", position=position)
+
+    with pytest.raises(ChunkReadError, match="^x: a short read$") as caught:
+        array_of(FIELD, (4, 8, 9), backend=Vague()).mean()
+    assert caught.value.coords is None
+
+
+def test_an_error_of_a_backends_own_keeps_its_class_and_what_it_carries():
+    class ServerError(BackendRefused):
+        status = 0
+
+    error = ServerError("no such dtype")
+    error.status = 400
+    with pytest.raises(ServerError, match=r"^x chunk \(0, 0, 0\) in 0/0/0: no such"):
+        array_of(FIELD, (40, 31, 17), backend=Failing(error)).mean()
+    with pytest.raises(ServerError) as caught:
+        array_of(FIELD, (40, 31, 17), backend=Failing(error)).mean()
+    assert caught.value.status == 400
+    assert str(error) == "no such dtype"  # it may be raised by other threads too
+
+
 def test_ctrl_c_returns_at_once_and_leaves_no_thread():
     backend = Slow(pause=0.1)
     array = array_of(FIELD, (1, 31, 17), threads=4, backend=backend)
