@@ -19,7 +19,7 @@ from activecore.output.document import plain
 from activecore.output.files import check_target, whole_file
 from activecore.output.longitudes import continuous
 from activecore.output.times import date_words, decode_dates
-from activecore.output.words import degrees_words, range_words
+from activecore.output.words import degrees_words, range_words, units_words
 from activecore.reductions import REDUCTION, reduction_of
 
 
@@ -339,6 +339,15 @@ def test_a_count_is_no_temperature():
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [({"long_name": "ice"}, "whether any value of ice is not zero"),
+     ({}, "whether any value is not zero")],
+)  # fmt: skip
+def test_truth_is_described_in_words(given, words):
+    assert answer_attributes(given, reduction_of("any"), [])["long_name"] == words
+
+
 def test_a_weighted_sum_is_multiplied_by_the_units_of_its_weights():
     found = answer_attributes(
         {"units": "W m-2"},
@@ -370,6 +379,16 @@ def test_every_reduction_has_attributes(name):
 )  # fmt: skip
 def test_places_are_written_as_on_maps(value, north, words):
     assert degrees_words(value, north=north) == words
+
+
+@pytest.mark.parametrize(
+    ("units", "words"),
+    [("m s-1", "m s⁻¹"), ("K2", "K²"), ("degC", "°C"), ("degree_Celsius", "°C"),
+     ("1", None), (" ", None), (None, None), ("1E11 e/m^3", "1E11 e/m^3"), ("1e-3", "1e-3"),
+     ("days since 2000-01-01", "days since 2000-01-01"), ("H2O", "H2O")],
+)  # fmt: skip
+def test_units_are_written_as_in_print(units, words):
+    assert units_words(units) == words
 
 
 def test_longitudes_across_greenwich_are_one_stretch():

@@ -179,6 +179,16 @@ def test_bounds_of_the_source_are_the_edges_of_cells():
     assert axes.yaxis_inverted()
 
 
+def test_a_grid_finer_than_any_picture_is_thinned_out():
+    values = np.broadcast_to(np.arange(5000.0), (3, 5000))
+    answer = labelled(
+        values, ("lat", "lon"), [lat([0, 1, 2]), lon(np.arange(5000) / 100)]
+    )
+    mesh = drawn(figure_of(answer), QuadMesh)
+    np.testing.assert_array_equal(mesh.get_array()[0, :3], [0, 3, 6])
+    np.testing.assert_allclose(edges_of(mesh)[0][:2], [-0.015, 0.015])
+
+
 def test_time_runs_along_the_bottom_of_a_section():
     time = along(
         "time", np.arange(4) * 30.0, units="days since 2000-01-01", calendar="noleap"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -20,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         from activecore.cli.running import run
 
+        # What libraries warn of is for those who ask with -v, not for everybody.
+        logging.captureWarnings(True)
         status = run(sys.argv[1:] if arguments is None else list(arguments))
     except KeyboardInterrupt as error:  # while modules are still being imported
         from activecore.cli.failures import report

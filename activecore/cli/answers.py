@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from activecore.cli.failures import clean
 from activecore.output.answer import Answer, Field, Masked
+from activecore.output.clean import clean
 from activecore.output.tables import coordinate_columns, heading, number_words
 from activecore.output.words import (
     bytes_words,

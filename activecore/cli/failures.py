@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 import traceback
-import unicodedata
 
 from activecore.errors import (
     ActiveCoreError,
@@ -20,8 +19,9 @@ from activecore.errors import (
     UnsupportedCodec,
     UnsupportedReduction,
 )
+from activecore.output.clean import clean
 
-__all__ = ["STATUS", "STOPPED", "UNHEALTHY", "ReaderGone", "clean", "report", "say"]
+__all__ = ["STATUS", "STOPPED", "UNHEALTHY", "ReaderGone", "report", "say"]
 
 UNEXPECTED = 1
 USAGE = 2
@@ -47,14 +47,6 @@ STATUS: tuple[tuple[type[ActiveCoreError], int], ...] = (
 
 class ReaderGone(Exception):
     """Nobody reads standard output any more. Typer has a way of its own with EPIPE."""
-
-
-def clean(text: object) -> str:
-    """Make text from files and servers safe for a terminal: one line, no controls."""
-    return "".join(
-        " " if char.isspace() else "�" if unicodedata.category(char) == "Cc" else char
-        for char in str(text)
-    )
 
 
 def say(text: object) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from activecore.cli.failures import clean
 from activecore.cli.stored import stored_words
 from activecore.model import VariableInfo, is_reducible
+from activecore.output.clean import clean
 from activecore.output.document import plain
 from activecore.output.words import quantity_words
 

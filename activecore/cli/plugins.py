@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from activecore.backend import CONTRACT
-from activecore.cli.failures import clean
 from activecore.discovery import resolve, survey
 from activecore.errors import ActiveCoreError
 from activecore.model import OPERATIONS
+from activecore.output.clean import clean
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

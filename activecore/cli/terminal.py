@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from activecore.cli.failures import ReaderGone, clean
+from activecore.cli.failures import ReaderGone
+from activecore.output.clean import clean
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -35,13 +36,17 @@ class _StandardError(logging.Handler):
 def set_up_logging(verbosity: int) -> None:
     """Show warnings; with ``-v`` what is done, with ``-vv`` every detail."""
     levels = (logging.WARNING, logging.INFO, logging.DEBUG)
-    logger = logging.getLogger("activecore")
-    for handler in list(logger.handlers):
-        if isinstance(handler, _StandardError):
-            logger.removeHandler(handler)
-    logger.addHandler(_StandardError())
-    logger.setLevel(levels[min(verbosity, 2)])
-    logger.propagate = False
+    level = levels[min(verbosity, 2)]
+    _show_log("activecore", level)
+    if verbosity > 0:
+        _show_log("py.warnings", logging.WARNING)
+
+
+def _show_log(name: str, level: int) -> None:
+    logger = logging.getLogger(name)
+    logger.setLevel(level)
+    if not any(isinstance(handler, _StandardError) for handler in logger.handlers):
+        logger.addHandler(_StandardError())
 
 
 def _console() -> Console:

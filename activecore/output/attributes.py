@@ -135,7 +135,7 @@ def answer_attributes(
         found.pop("calendar", None)
     method = row.cell_method if component is None else _METHOD_OF_COMPONENT.get(kind)
     if kind == "m2":
-        found |= _about(found, "sum of squared deviations", found.get("units"))
+        found |= _about(found, "sum of squared deviations of {}", found.get("units"))
     if method is not None and len(over) > 0:
         entry = _cell_method(over, method, weights)
         found["cell_methods"] = f"{found.get('cell_methods', '')} {entry}".strip()
@@ -152,12 +152,12 @@ def _cell_method(
 
 
 _ABOUT: Mapping[str, tuple[str, str | None]] = {
-    "count": ("number of values", "1"),
-    "n": ("number of values", "1"),
-    "weight": ("sum of the weights", "1"),
-    "nonzero": ("number of values that are not zero", "1"),
-    "any": ("whether any value is not zero", None),
-    "all": ("whether every value is not zero", None),
+    "count": ("number of values of {}", "1"),
+    "n": ("number of values of {}", "1"),
+    "weight": ("sum of the weights of {}", "1"),
+    "nonzero": ("number of values of {} that are not zero", "1"),
+    "any": ("whether any value of {} is not zero", None),
+    "all": ("whether every value of {} is not zero", None),
 }
 """Answers that are no longer of the variable's quantity: words and units."""
 
@@ -167,7 +167,7 @@ def _about(attrs: Mapping[str, Any], what: str, units: str | None) -> dict[str, 
     words = attrs.get("long_name", attrs.get("standard_name", ""))
     name = str(words).replace("_", " ").strip()
     found = {key: value for key, value in attrs.items() if key not in _OF_THE_QUANTITY}
-    found["long_name"] = f"{what} of {name}" if name else what
+    found["long_name"] = what.format(name) if name else what.replace(" of {}", "")
     if units is not None:
         found["units"] = units
     if what == _ABOUT["count"][0]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from activecore.output.answer import Answer, Coordinate, Reduced, Role
+from activecore.output.clean import clean
 from activecore.output.longitudes import CIRCLE
 from activecore.output.times import date_words, decode_dates
 
@@ -26,6 +28,9 @@ __all__ = [
     "where_words",
 ]
 
+_PRODUCT = re.compile(r"[A-Za-z]+(-?\d)?( [A-Za-z]+(-?\d)?)*")
+_POWER = re.compile(r"(?<=[A-Za-z])-?\d")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NORTH = frozenset(
     {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"}
 )
@@ -41,7 +46,7 @@ _DAYS_WITH_HOURS = 7
 
 
 def _units(attrs: Mapping[str, Any]) -> str:
-    return str(attrs.get("units", "")).strip()
+    return clean(attrs.get("units", "")).strip()
 
 
 def _is_horizontal(
@@ -91,8 +96,8 @@ def quantity_words(attrs: Mapping[str, Any], name: str) -> str:
     for key in ("long_name", "standard_name"):
         words = attrs.get(key)
         if isinstance(words, str) and words.strip():
-            return " ".join(words.replace("_", " ").split())
-    return name
+            return " ".join(clean(words.replace("_", " ")).split())
+    return clean(name)
 
 
 def coordinate_words(coordinate: Coordinate) -> str:
@@ -173,11 +178,15 @@ def elements_words(reduced: Reduced) -> str:
 
 
 def units_words(units: str | None) -> str | None:
-    """Write units for people; None where there is nothing to say."""
+    """Write units for people, ``"m s⁻¹"``; None where there is nothing to say."""
     if units is None or units.strip() in ("", "1"):
         return None
-    words = units.replace("_", " ").strip()
-    return "°C" if words.casefold() in _CELSIUS else words
+    words = clean(units.replace("_", " ")).strip()
+    if words.casefold() in _CELSIUS:
+        return "°C"
+    if _PRODUCT.fullmatch(words) is None:
+        return words
+    return _POWER.sub(lambda power: power[0].translate(_RAISED), words)
 
 
 def where_words(answer: Answer) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +24,10 @@ from activecore.plot.dates import date_ticks
 if TYPE_CHECKING:
     from matplotlib.axis import Axis as DrawnAxis
 
-__all__ = ["Axis", "axis_of"]
+__all__ = ["NUMBERS", "Axis", "axis_of"]
 
+NUMBERS = "{x:.10g}"
+"""How ticks are written: whole, because a factor beside the axis is overlooked."""
 _PRESSURE = frozenset({"pa", "hpa", "mbar", "millibar", "mb", "bar", "dbar", "kpa"})
 _POLE = 90.0
 
@@ -108,6 +110,19 @@ class Axis:
             return None
         return np.append(low, high[-1:])
 
+    def thinned(self, most: int) -> Axis:
+        """Give the axis with every second point, or every third, of more than ``most``.
+
+        The arrangement names the points that are left.
+        """
+        step = -(-len(self.points) // most)
+        if step <= 1:
+            return self
+        every = slice(None, None, step)
+        return replace(
+            self, points=self.points[every], order=self.order[every], bounds=None
+        )
+
     def mark(self, drawn: DrawnAxis, low: float, high: float) -> None:
         """Put ticks and the label on a drawn axis that shows ``low`` to ``high``."""
         from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -123,6 +138,8 @@ class Axis:
             drawn.set_major_formatter(
                 FuncFormatter(lambda value, _: degrees_words(value, north=north))
             )
+        else:
+            drawn.set_major_formatter(NUMBERS)
 
 
 def _between(points: Floats) -> Floats:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from activecore.output.answer import Answer, Masked
-from activecore.output.words import units_words
+from activecore.output.words import quantity_words, units_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +76,8 @@ def colour_bar(
         bar.set_ticks([0, 1], labels=["false", "true"])
     else:
         bar.formatter.set_useOffset(False)  # type: ignore[attr-defined]
-        bar.set_label(units_words(field.units) or field.name)
+        label = quantity_words(field.attrs, field.name)
+        bar.set_label(units_words(field.units) or label)
     bar.outline.set_linewidth(0.5)
     if np.ma.is_masked(drawn.get_array()):
         say_missing(axes)

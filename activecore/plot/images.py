@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["draw_image", "figure_for"]
 
 _WIDTH, _TALLEST, _LEAST = 9.0, 8.5, 3.6
+_MOST_CELLS = 2000
+"""Cells along a side; a picture has fewer pixels than that."""
 _LANDSCAPE = 1.7
 """Width over height of an image whose axes measure different things."""
 _TOO_LONG = 4.0
@@ -73,7 +75,7 @@ def figure_for(width: float, height: float, stretch: float | None) -> tuple[Axes
 
 def draw_image(pair: tuple[Axis, Axis], values: Masked, answer: Answer) -> Axes:
     """Draw values over two axes, each cell as large as it is."""
-    y, x = pair
+    y, x = (axis.thinned(_MOST_CELLS) for axis in pair)
     values = values[np.ix_(y.order, x.order)]
     if _rank(y) < _rank(x):
         x, y, values = y, x, values.T

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from activecore.output.answer import Masked
-from activecore.plot.axes import Axis
+from activecore.plot.axes import NUMBERS, Axis
 from activecore.plot.colours import GREY, say_missing
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def draw_line(axis: Axis, values: Masked, label: str) -> Axes:
     axes.spines[["top", "right"]].set_visible(False)
     along, across = (axes.yaxis, axes.xaxis) if upright else (axes.xaxis, axes.yaxis)
     across.set_label_text(textwrap.fill(label, 42))
-    across.get_major_formatter().set_useOffset(False)  # type: ignore[attr-defined]
+    across.set_major_formatter(NUMBERS)
     if missing.any():
         _shade(axes, axis, missing, upright=upright)
     limits = axes.get_ylim() if upright else axes.get_xlim()

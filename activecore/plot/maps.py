@@ -53,6 +53,8 @@ def curvilinear(answer: Answer, dims: tuple[str, str]) -> Grid | None:
         for c in (latitude, longitude)
     ]
     nowhere = np.ma.getmaskarray(places[0]) | np.ma.getmaskarray(places[1])
+    if nowhere.all():
+        return None
     nothing = np.empty(0)
     order = np.arange(0)
     return Grid(
