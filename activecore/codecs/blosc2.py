@@ -29,6 +29,9 @@ Each is a number of MessagePack, behind its type's byte.
 _ZEROS = 0x81
 """Last byte of the place of a chunk that is not there, being all zeros."""
 
+_NEVER_WRITTEN = 4
+"""Kind of a chunk without data, in the upper bits of its header's last byte."""
+
 _ND = b"\xa4b2nd\xd2"
 """Before the place of the description of an array of several dimensions."""
 
@@ -63,6 +66,9 @@ def _decoded_size(chunk: Bytes) -> int:
         raise ValueError(f"it is {length} bytes long, but there are {chunk.nbytes}")
     if not 0 <= block <= max(nbytes, 1):
         raise ValueError(f"it has blocks of {block} bytes in {nbytes}")
+    if chunk[_CHUNK_HEADER - 1] >> 4 & 7 == _NEVER_WRITTEN:
+        # The library would leave whatever the memory held.
+        raise ValueError("it says that it was never written")
     return nbytes
 
 

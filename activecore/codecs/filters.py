@@ -43,13 +43,19 @@ def packbits_step(config: Config) -> Step:
     return Step(checked, lambda nbytes: 1 + -(-nbytes // 8))
 
 
-def _converting(name: str, decoded_key: str, encoded_key: str) -> Factory:
-    """Make the factory of a filter that turns one dtype into another."""
+def _converting(
+    name: str, decoded_key: str, encoded_key: str, *, is_told: bool = False
+) -> Factory:
+    """Make the factory of a filter that turns one dtype into another.
+
+    Both are the same where the configuration has one only, unless both must be told.
+    """
 
     def step(config: Config) -> Step:
         decoded = _dtype(name, config, decoded_key)
-        given = config.get(encoded_key)
-        encoded = decoded if given is None else _dtype(name, config, encoded_key)
+        encoded = decoded
+        if is_told or config.get(encoded_key) is not None:
+            encoded = _dtype(name, config, encoded_key)
 
         def encoded_size(nbytes: int) -> int | None:
             count, rest = divmod(nbytes, decoded.itemsize)
@@ -71,15 +77,17 @@ def _converting(name: str, decoded_key: str, encoded_key: str) -> Factory:
 delta_step = _converting("delta", "dtype", "astype")
 fixedscaleoffset_step = _converting("fixedscaleoffset", "dtype", "astype")
 quantize_step = _converting("quantize", "dtype", "astype")
-astype_step = _converting("astype", "decode_dtype", "encode_dtype")
+astype_step = _converting("astype", "decode_dtype", "encode_dtype", is_told=True)
 
 
 def _dtype(name: str, config: Config, key: str) -> np.dtype[Any]:
+    given = config.get(key)
     try:
-        dtype = np.dtype(config[key])
-    except (KeyError, TypeError) as error:
+        # NumPy would take None for float64.
+        dtype = np.dtype("" if given is None else given)
+    except TypeError as error:
         raise UnsupportedCodec(
-            f"codec {name!r} has no {key} that can be used: {config.get(key)!r}"
+            f"codec {name!r} has no {key} that can be used: {given!r}"
         ) from error
     if dtype.kind not in "biuf":
         raise UnsupportedCodec(f"codec {name!r} is of {dtype}, not of numbers")
