@@ -25,12 +25,16 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from activecore.errors import SelectionError
 from activecore.model import AxisSelection
 from activecore.selection import DimensionView, View
 
 __all__ = ["Box", "Plan", "make_plan"]
 
 Positions: TypeAlias = NDArray[np.int64]
+
+_MOST_CHUNKS = 10**8
+"""Chunks along one dimension above which a plan would not fit in memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,27 +159,30 @@ def make_plan(view: View, chunk_shape: Sequence[int]) -> Plan:
     chunk_shape
         Shape of the grid's cells.
     """
+    shape = tuple(1 if isinstance(item, int) else len(item) for item in view)
+    if 0 in shape:
+        # Nothing is selected, however many chunks the other dimensions have.
+        return Plan(shape, ((),) * len(shape), (None,) * len(shape))
     dimensions = [
         _plan_dimension(item, max(1, length))
         for item, length in zip(view, chunk_shape, strict=True)
     ]
     return Plan(
-        shape=tuple(length for length, _, _ in dimensions),
-        classes=tuple(classes for _, classes, _ in dimensions),
-        restore=tuple(restore for _, _, restore in dimensions),
+        shape,
+        classes=tuple(classes for classes, _ in dimensions),
+        restore=tuple(restore for _, restore in dimensions),
     )
 
 
 def _plan_dimension(
     item: DimensionView, cell: int
-) -> tuple[int, tuple[_Class, ...], slice | Positions | None]:
+) -> tuple[tuple[_Class, ...], slice | Positions | None]:
     if isinstance(item, int):
-        return 1, _classes_of_range(range(item, item + 1), cell), None
+        return _classes_of_range(range(item, item + 1), cell), None
     if isinstance(item, range):
         if item.step < 0 and len(item) > 1:
-            backwards = slice(None, None, -1)
-            return len(item), _classes_of_range(item[::-1], cell), backwards
-        return len(item), _classes_of_range(item, cell), None
+            return _classes_of_range(item[::-1], cell), slice(None, None, -1)
+        return _classes_of_range(item, cell), None
     ordered = np.argsort(item, kind="stable")
     ascending = item[ordered]
     restore = None
@@ -184,14 +191,12 @@ def _plan_dimension(
         restore[ordered] = np.arange(len(item))
     regular = _as_range(ascending)
     if regular is not None:
-        return len(item), _classes_of_range(regular, cell), restore
-    return len(item), _classes_of_positions(ascending, cell), restore
+        return _classes_of_range(regular, cell), restore
+    return _classes_of_positions(ascending, cell), restore
 
 
 def _as_range(positions: Positions) -> range | None:
     """Give evenly spaced positions as a range: a list of days is often a slice."""
-    if len(positions) == 0:
-        return range(0)
     first = int(positions[0])
     if len(positions) == 1:
         return range(first, first + 1)
@@ -203,10 +208,14 @@ def _as_range(positions: Positions) -> range | None:
 
 
 def _classes_of_range(positions: range, cell: int) -> tuple[_Class, ...]:
-    if len(positions) == 0:
-        return ()
     start, step, count = positions.start, abs(positions.step), len(positions)
-    chunks = np.arange(start // cell, positions[-1] // cell + 1, dtype=np.int64)
+    first, last = start // cell, positions[-1] // cell
+    if last - first >= _MOST_CHUNKS:
+        raise SelectionError(
+            f"the selection spans {last - first + 1} chunks along one dimension, "
+            f"more than the {_MOST_CHUNKS} that can be planned; select a part"
+        )
+    chunks = np.arange(first, last + 1, dtype=np.int64)
     # Ceiling division: the first element at or after each chunk's two ends.
     low = np.maximum(-((start - chunks * cell) // step), 0)
     high = np.minimum(-((start - (chunks + 1) * cell) // step), count)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import keys, shapes
 
+from activecore.errors import SelectionError
 from activecore.plan import make_plan
 from activecore.selection import index_view, view_of, view_shape
 
@@ -101,3 +103,16 @@ def test_planning_a_million_chunks_makes_few_objects():
 def test_neighbours_along_the_last_dimension_share_a_box():
     box = next(make_plan(view_of((100, 100, 100)), (10, 10, 10)).boxes(25))
     assert box.shape == (1, 2, 10)
+
+
+def test_an_empty_selection_is_planned_however_long_the_rest_is():
+    plan = make_plan(view_of((0, 2**60)), (1, 1))
+    assert plan.chunks == 0
+    assert list(plan.boxes(10)) == []
+
+
+def test_more_chunks_than_can_be_planned_are_one_clear_error():
+    with pytest.raises(
+        SelectionError, match="spans 1152921504606846976 chunks along one"
+    ):
+        make_plan(view_of((2**60,)), (1,))
