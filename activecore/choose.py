@@ -21,7 +21,7 @@ from activecore.errors import (
     UnsupportedReduction,
 )
 from activecore.kernel import undecodable
-from activecore.model import ChunkBatch, ChunkLayout, Partial
+from activecore.model import ChunkBatch, ChunkLayout, Cost, Partial
 from activecore.operations import OPERATION
 
 __all__ = ["Answer", "Chain", "Refusal"]
@@ -158,7 +158,7 @@ class Chain:
                 failure = error
                 continue
             self._succeeded(backend)
-            checked = _checked(partial, asked, backend.name)
+            checked = _checked_partial(partial, asked, backend.name)
             fell_back = len(passed_over) > 0
             return Answer(checked, asked.operation, backend.name, fell_back)
         if failure is not None:
@@ -198,6 +198,20 @@ class Chain:
 
 def _chain(backends: Sequence[StorageBackend], fall_back: bool) -> Chain:
     return Chain(backends, fall_back=fall_back)
+
+
+def _checked_partial(partial: object, batch: ChunkBatch, name: str) -> Partial:
+    """Hold a backend to the contract, whatever it is that it returned."""
+    if not isinstance(partial, Partial):
+        raise BackendError(f"{name} answered with {type(partial).__name__}, no Partial")
+    if not isinstance(partial.cost, Cost):
+        raise BackendError(f"{name} answered with a cost that is no Cost")
+    if np.asarray(partial.absent).dtype.kind not in "iu":
+        raise BackendError(f"{name} answered with absent chunks that are no positions")
+    try:
+        return _checked(partial, batch, name)
+    except (TypeError, ValueError) as error:
+        raise BackendError(f"{name} answered with no arrays: {error}") from error
 
 
 def _checked(partial: Partial, batch: ChunkBatch, name: str) -> Partial:

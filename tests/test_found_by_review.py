@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import netCDF4
 import numpy as np
 import pytest
-from memory import array_of
+from memory import MemoryBackend, array_of
 
 import activecore as ac
 from activecore.model import Missing, Packing
@@ -136,6 +137,31 @@ def test_what_is_no_index_is_said_to_be_none(holed):
             holed[key]
     with pytest.raises(ac.SelectionError, match="missing values"):
         holed[np.ma.MaskedArray([0, 1], mask=[False, True])]
+
+
+# -- a stranger's backend --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda partial: None,
+        lambda partial: (partial.values, partial.count),
+        lambda partial: replace(partial, values=None),
+        lambda partial: replace(partial, values=([[1], [1, 2]],)),
+        lambda partial: replace(partial, absent=None),
+        lambda partial: replace(partial, absent=np.array([0.5])),
+        lambda partial: replace(partial, cost=None),
+    ],
+)
+def test_an_answer_that_is_no_partial_is_the_backends_error(spoil):
+    class Stranger(MemoryBackend):
+        def reduce_chunks(self, batch):
+            return spoil(super().reduce_chunks(batch))
+
+    array = array_of(np.arange(6.0), (2,), backend=Stranger())
+    with pytest.raises(ac.BackendError, match=r"^memory answered with [^\n]+$"):
+        array.sum()
 
 
 # -- opening ---------------------------------------------------------------------------
