@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from activecore.errors import UnsupportedCodec
+
 if TYPE_CHECKING:
     import numcodecs.abc
 
 __all__ = ["ChunkLayout", "Codec", "Missing", "Scalar"]
-
-_NUMBERS = (bool, int, float, np.generic)
 
 Scalar = bool | int | float | np.generic
 """One number, in the stored dtype of the variable it belongs to."""
@@ -47,6 +47,12 @@ class Codec:
         return self.id
 
 
+def _is_number(value: object) -> bool:
+    if isinstance(value, np.generic):
+        return value.dtype.kind in "biuf"
+    return isinstance(value, (bool, int, float))
+
+
 def _scalar_key(value: Scalar | None) -> object:
     """Make NaN equal itself, and 0 differ from False, in comparisons of rules."""
     if value is None:
@@ -72,9 +78,10 @@ class Missing:
     """The greatest valid value, itself valid; None: no such bound."""
 
     def __post_init__(self) -> None:
-        rules: tuple[object, ...] = (*self.values, self.valid_min, self.valid_max)
-        for value in rules:
-            if value is not None and not isinstance(value, _NUMBERS):
+        object.__setattr__(self, "values", tuple(self.values))
+        bounds = (self.valid_min, self.valid_max)
+        for value in (*self.values, *(bound for bound in bounds if bound is not None)):
+            if not _is_number(value):
                 msg = f"a missing rule must be a number, not {value!r}"
                 raise TypeError(msg)
 
@@ -119,17 +126,17 @@ def _permutation(order: str | Iterable[int], ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim))
     if order == "F":
         return tuple(reversed(range(ndim)))
-    permutation = tuple(int(axis) for axis in order)
-    if sorted(permutation) != list(range(ndim)):
-        msg = f"order must permute {ndim} axes, got {permutation}"
+    permutation = None if isinstance(order, str) else tuple(int(a) for a in order)
+    if permutation is None or sorted(permutation) != list(range(ndim)):
+        msg = f"order must be 'C', 'F' or permute {ndim} axes, got {order!r}"
         raise ValueError(msg)
     return permutation
 
 
-_COMPRESSORS_NOT = frozenset({"shuffle", "fletcher32", "crc32c", "delta", "bitround"})
+_NEVER_COMPRESSORS = frozenset({"shuffle", "fletcher32", "crc32c", "delta", "bitround"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ChunkLayout:
     """What chunks of a variable share: how bytes become elements.
 
@@ -176,6 +183,24 @@ class ChunkLayout:
         put(self, "fill_value", fill_value)
         put(self, "absent_is_fill", absent_is_fill)
 
+    def _key(self) -> tuple[object, ...]:
+        # A fill value of NaN must not make two equal layouts differ.
+        return (
+            self.dtype,
+            self.shape,
+            self.order,
+            self.codecs,
+            self.missing,
+            _scalar_key(self.fill_value),
+            self.absent_is_fill,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ChunkLayout) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
     @property
     def nbytes(self) -> int:
         """Size of the decoded chunk in bytes."""
@@ -193,12 +218,27 @@ class ChunkLayout:
 
     @property
     def compression(self) -> numcodecs.abc.Codec | None:
-        """The compressor as a numcodecs object, as existing clients know it."""
+        """The compressor as a numcodecs object, as existing clients know it.
+
+        Raises
+        ------
+        UnsupportedCodec
+            A codec of the pipeline is none that numcodecs knows.
+        """
         return self._numcodecs()[0]
 
     @property
     def filters(self) -> list[numcodecs.abc.Codec] | None:
-        """The filters before the compressor as numcodecs objects, or None."""
+        """The filters before the compressor as numcodecs objects, or None.
+
+        Checksums that are taken after compression count as filters too, so that
+        undoing compressor and filters from last to first is right in any case.
+
+        Raises
+        ------
+        UnsupportedCodec
+            A codec of the pipeline is none that numcodecs knows.
+        """
         return self._numcodecs()[1]
 
     def _numcodecs(
@@ -206,9 +246,16 @@ class ChunkLayout:
     ) -> tuple[numcodecs.abc.Codec | None, list[numcodecs.abc.Codec] | None]:
         from numcodecs.registry import get_codec
 
-        objects = [get_codec({"id": codec.id, **codec.config}) for codec in self.codecs]
+        objects = []
+        for codec in self.codecs:
+            try:
+                objects.append(get_codec({"id": codec.id, **codec.config}))
+            except (TypeError, ValueError) as error:
+                raise UnsupportedCodec(
+                    f"numcodecs has no codec {codec.id!r} that takes {codec.config}"
+                ) from error
         if not objects:
             return None, None
-        if self.codecs[-1].id in _COMPRESSORS_NOT:
+        if self.codecs[-1].id in _NEVER_COMPRESSORS:
             return None, objects
         return objects[-1], objects[:-1] or None
