@@ -74,7 +74,8 @@ class StorageBackend(ABC):
 
     def __init__(self, options: BackendOptions | None = None) -> None:
         self.options = self.options_type() if options is None else options
-        self.concurrency: int = self.options.concurrency or min(32, os.cpu_count() or 1)
+        most = self.options.concurrency
+        self.concurrency: int = min(32, os.cpu_count() or 1) if most is None else most
         limit = self.options.max_chunk_bytes
         self.max_chunk_bytes: int = MAX_CHUNK_BYTES if limit is None else limit
 
@@ -117,7 +118,6 @@ class StorageBackend(ABC):
             values are not read by anyone.
         """
         self._require_open()
-        shape = batch.reduced_shape
         partials: list[Partial | None] = []
         for position in range(len(batch)):
             check_cancelled()
@@ -129,9 +129,19 @@ class StorageBackend(ABC):
             except ChunkError as error:
                 error.position = position
                 raise
+        return self._stacked(batch, partials)
+
+    def _stacked(
+        self, batch: ChunkBatch, partials: Sequence[Partial | None]
+    ) -> Partial:
+        """Make one partial of a batch's chunks; None: there is no such object."""
+        shape = batch.reduced_shape
         present = [partial for partial in partials if partial is not None]
         if not present:
+            # Nothing to decode: this gives the operation's identities.
             return reduce_buffers(batch, [None] * len(batch))
+        for partial in present:
+            self._require_chunk_shape(batch, partial, len(present[0].values))
 
         def column(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
             rows = iter(arrays)
@@ -146,7 +156,8 @@ class StorageBackend(ABC):
         width = len(present[0].values)
         return Partial(
             values=tuple(
-                column([partial.values[k] for partial in present]) for k in range(width)
+                column([np.asarray(partial.values[k]) for partial in present])
+                for k in range(width)
             ),
             count=column([np.asarray(partial.count) for partial in present]),
             absent=np.array(
@@ -155,6 +166,26 @@ class StorageBackend(ABC):
             ),
             cost=sum((partial.cost for partial in present), Cost()),
         )
+
+    def _require_chunk_shape(
+        self, batch: ChunkBatch, partial: Partial, width: int
+    ) -> None:
+        """Refuse a partial that only broadcasting would make fit: it is another one."""
+        shape = batch.reduced_shape
+        if len(partial.values) != width:
+            raise BackendError(
+                f"{self.name} answered {batch.operation!r} with {len(partial.values)} "
+                f"values for one chunk and {width} for another"
+            )
+        for array in (*partial.values, partial.count):
+            given = np.shape(array)
+            if len(given) != len(shape) or any(
+                have not in (1, want) for have, want in zip(given, shape, strict=True)
+            ):
+                raise BackendError(
+                    f"{self.name} answered with an array of shape {given} for a "
+                    f"partial of shape {shape}; reduced axes stay at length one"
+                )
 
     def why_not(self, batch: ChunkBatch) -> str | None:  # noqa: ARG002 - for subclasses
         """Say why this backend would not answer a batch rightly, or None.

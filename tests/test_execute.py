@@ -16,6 +16,7 @@ from memory import MemoryBackend, array_of
 
 import activecore.recording
 from activecore.array import ActiveArray
+from activecore.backend import StorageBackend
 from activecore.errors import (
     AuthenticationError,
     BackendError,
@@ -337,6 +338,29 @@ def test_an_answer_that_does_not_fit_is_an_error_not_a_number(partial, message):
     array = array_of(FIELD[:12], (4, 31, 17), backend=Wrong(batch_chunks=3))
     with pytest.raises(BackendError, match=message):
         array.mean()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((np.zeros(3),), r"shape \(3,\) for a partial of shape \(3, 1\)"),
+        ((np.zeros(()),), r"shape \(\) for a partial of shape \(3, 1\)"),
+        ((np.zeros((2, 1)),), r"shape \(2, 1\) for a partial of shape \(3, 1\)"),
+        ((), "0 values instead of 1"),
+    ],
+)
+def test_a_chunks_answer_is_not_broadcast_into_one_that_fits(values, message):
+    class ChunkByChunk(StorageBackend):
+        name = "loop"
+        operations = frozenset({"max"})
+        filesystem = None
+
+        def reduce_chunk(self, request):
+            return Partial(values, np.ones((3, 1), int))
+
+    array = array_of(np.zeros((6, 4)), (3, 4), backend=ChunkByChunk())
+    with pytest.raises(BackendError, match=message):
+        array.max(1)
 
 
 @pytest.mark.parametrize("count", [1, 0])
