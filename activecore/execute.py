@@ -23,13 +23,8 @@ from activecore.answer import BoxAnswer, Task, answer_box
 from activecore.cancel import cancellable
 from activecore.choose import Chain
 from activecore.combine import Combiner
-from activecore.errors import (
-    BackendUnavailable,
-)
-from activecore.model import (
-    ArrayInfo,
-    ChunkBatch,
-)
+from activecore.errors import BackendUnavailable
+from activecore.model import ArrayInfo, ChunkBatch
 from activecore.operations import Values
 from activecore.plan import Plan
 from activecore.question import Question
@@ -47,7 +42,7 @@ def box_chunks(info: ArrayInfo, chain: Chain) -> int:
     return max(1, min(first.batch_chunks, first.batch_bytes // max(1, cell)))
 
 
-def check(question: Question, chain: Chain) -> None:
+def _check(question: Question, chain: Chain) -> None:
     """Make sure that chunks of every layout can be answered, before any is read.
 
     Raises
@@ -91,11 +86,14 @@ def execute(
     Parameters
     ----------
     threads
-        Boxes at work at once, in threads of this process.
+        Boxes at work at once, in threads of this process. Twice as many are under
+        way at most, with an executor too.
     executor
-        Where the work is done instead; it needs nothing but ``submit``.
+        Where the work is done instead; it needs nothing but ``submit``. Work that it
+        has begun is not told of an error elsewhere or of Ctrl-C: what it has not
+        begun is cancelled.
     deadline
-        Seconds after which the run is given up.
+        Seconds after which the run is given up; None: never.
 
     Returns
     -------
@@ -111,7 +109,7 @@ def execute(
     for run in runs:
         run.planned(plan.chunks)
     most = box_chunks(info, chain)
-    check(question, chain)
+    _check(question, chain)
     combiner = Combiner(plan, question.operation, question.identity, question.axes)
     work = tasks(plan, info, most)
     answer = bind(answer_box, question, chain)

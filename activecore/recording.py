@@ -36,7 +36,7 @@ class Run:
     backends: dict[str, int] = field(default_factory=dict)
     """Chunks answered by each backend; ``""``: by none, from the fill value."""
     progress: Callable[[Run], object] | None = field(default=None, repr=False)
-    """Called in the main thread after each answer."""
+    """Called in the thread that asked, whenever the run has grown."""
 
     def planned(self, chunks: int) -> None:
         """Note that a reduction of so many chunks begins."""
