@@ -274,10 +274,9 @@ class TestDamage:
     def test_another_size_than_the_shape_says(self, codec, nbytes):
         refused([codec], written([codec], SMALL), nbytes)
 
-    @pytest.mark.parametrize("codec", COMPRESSORS, ids=repr)
+    # A second zlib stream with the same check is not looked for.
+    @pytest.mark.parametrize("codec", COMPRESSORS[1:], ids=repr)
     def test_the_same_chunk_twice_is_too_much(self, codec):
-        if codec.id == "zlib":
-            pytest.skip("a second stream with the same check is not looked for")
         refused([codec], written([codec], SMALL) * 2, len(SMALL))
 
     @pytest.mark.parametrize("codec", SELF_CHECKING + CHECKSUMS, ids=repr)
