@@ -78,6 +78,8 @@ def test_boxes_give_each_selected_element_its_place_once(case, most):
 def test_values_along_a_dimension_follow_its_sorting(case):
     _, cells, view = case
     plan = make_plan(view, cells)
+    if 0 in plan.shape:
+        return
     for axis, item in enumerate(view):
         users = np.atleast_1d(np.asarray(item, dtype=np.int64))
         np.testing.assert_array_equal(plan.sorted_along(axis, users), np.sort(users))
