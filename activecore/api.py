@@ -12,7 +12,7 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
 
 from activecore.array import ActiveArray
 from activecore.config import Settings, load_settings
@@ -77,6 +77,9 @@ class Dataset(Mapping[str, ActiveArray]):
     def close(self) -> None:
         """Close the source. Idempotent."""
         self._reader.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a dataset holds an open source: pickle its arrays instead")
 
     def __enter__(self) -> Self:
         return self

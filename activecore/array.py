@@ -9,7 +9,7 @@ from typing import Any, NoReturn, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from activecore.errors import SelectionError, UnsupportedDtype
+from activecore.errors import SelectionError, UnsupportedDtype, UnsupportedReduction
 from activecore.execute import execute
 from activecore.explain import Explanation, explain
 from activecore.model import ArrayInfo, is_reducible
@@ -256,6 +256,8 @@ class ActiveArray(NamedReductions):
             if keepdims or a not in question.axes
         )
         if components:
+            if out is not None or dtype is not None:
+                raise UnsupportedReduction("components take neither out nor dtype")
             names = row.components
             if len(question.weights) > 0:
                 names = (*names, "weight")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from activecore.backend import StorageBackend
 from activecore.errors import (
+    ActiveCoreError,
     BackendError,
     BackendRefused,
     BackendUnavailable,
@@ -149,7 +150,7 @@ class Chain:
                 passed_over.add(id(backend))
                 continue
             try:
-                partial = backend.reduce_chunks(asked)
+                partial = _partial_of(backend, asked)
             except (BackendUnavailable, BackendRefused) as error:
                 if not self.fall_back:
                     raise
@@ -194,6 +195,18 @@ class Chain:
             logger.warning("%s failed, trying the next: %s", backend.name, error)
         if leaves:
             logger.warning("%s is left out for the rest of the run", backend.name)
+
+
+def _partial_of(backend: StorageBackend, batch: ChunkBatch) -> Partial:
+    """Ask a backend; whatever a stranger's raises, a user gets one clear line."""
+    try:
+        return backend.reduce_chunks(batch)
+    except ActiveCoreError:
+        raise
+    except Exception as error:
+        raise BackendError(
+            f"{backend.name} failed with {type(error).__name__}: {error}"
+        ) from error
 
 
 def _chain(backends: Sequence[StorageBackend], fall_back: bool) -> Chain:

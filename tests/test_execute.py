@@ -435,3 +435,14 @@ def test_memory_is_bounded_by_the_window_of_batches():
     array.info.index.locate = watched
     array.mean()
     assert backend.ahead <= 4
+
+
+def test_whatever_a_backend_raises_is_one_named_error():
+    array = array_of(
+        FIELD, (4, 31, 17), backend=Failing(OSError(5, "the disk is tired"))
+    )
+    with pytest.raises(
+        BackendError, match="memory failed with OSError: .*the disk is tired"
+    ) as caught:
+        array.max()
+    assert isinstance(caught.value.__cause__, OSError)

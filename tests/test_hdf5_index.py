@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 
 from activecore.errors import SourceError, UnsupportedFormat
 from activecore.model import ABSENT
-from activecore.readers.hdf5 import storage as hdf5_storage
 from activecore.readers.contiguous import ContiguousIndex, cell_of_contiguous
+from activecore.readers.hdf5 import storage as hdf5_storage
 from activecore.readers.hdf5.index import (
     AbsentIndex,
     ChunkedIndex,
