@@ -179,9 +179,9 @@ class TestShuffle:
     @pytest.mark.parametrize("itemsize", [2, 4, 8])
     def test_memory_need_not_be_aligned(self, start, itemsize):
         codec = Codec.of("shuffle", elementsize=itemsize)
-        data = np.random.default_rng(itemsize).bytes(80_000)
+        data = np.random.default_rng(itemsize).bytes(160_000)
         encoded = np.frombuffer(b"x" * start + written([codec], data), np.uint8)
-        out = np.empty(80_000 + start, np.uint8)
+        out = np.empty(160_000 + start, np.uint8)
         decode_into((codec,), encoded[start:], out[start:], limit=LIMIT)
         assert out[start:].tobytes() == data
 

@@ -1,8 +1,8 @@
 """Byte shuffle undone: planes of first bytes, second bytes, … become elements.
 
 NumPy's strided copy of one plane at a time writes a byte per processor cycle and lets
-other threads run. Planes of 2 and 4 are joined by arithmetic instead, which uses
-vector instructions: a third and two thirds of the time.
+other threads run. Pairs of planes are joined by arithmetic instead, which uses vector
+instructions: for elements of 2, 4 and 8 bytes in 0.3, 0.6 and 0.9 of the time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["shuffle_step", "unshuffle"]
 _FEW_ELEMENTS = 100
 """Elements per byte of an element below which one call is worth slow copying."""
 
-_JOINED_BYTES = {2: 1 << 13, 4: 1 << 16}
+_JOINED_BYTES = {2: 1 << 13, 4: 1 << 17, 8: 1 << 17}
 """Sizes of elements that are joined, and from how many bytes on it pays."""
 
 
@@ -61,7 +61,7 @@ def unshuffle(shuffled: Bytes, out: Bytes, itemsize: int) -> None:
         if itemsize == 2:  # noqa: PLR2004 - the byte count
             _join(planes[0], planes[1], out[:whole].view("<u2"))
         else:
-            _join_four(planes, out[:whole])
+            _join_pairs(planes, out[:whole])
     elif length < itemsize * _FEW_ELEMENTS:
         out[:whole].reshape(length, itemsize)[...] = planes.T
     else:
@@ -78,9 +78,14 @@ def _join(low: Bytes, high: Bytes, out: NDArray[Any]) -> None:
     np.add(out, low, out=out)
 
 
-def _join_four(planes: Bytes, out: Bytes) -> None:
-    half = np.empty(out.nbytes // 4, dtype="<u2")
-    _join(planes[0], planes[1], half)
-    out.view("<u4")[...] = half
-    _join(planes[2], planes[3], half)
-    out.view("<u2")[1::2] = half
+def _join_pairs(planes: Bytes, out: Bytes) -> None:
+    """Join pairs of planes, and put the pairs in their places."""
+    itemsize, length = planes.shape
+    pairs = out.view("<u2").reshape(length, itemsize // 2)
+    pair = np.empty(length, dtype="<u2")
+    _join(planes[0], planes[1], pair)
+    # Whole elements, zero but for the pair, are written faster than parts of them.
+    out.view(f"<u{itemsize}")[...] = pair
+    for place in range(2, itemsize, 2):
+        _join(planes[place], planes[place + 1], pair)
+        pairs[:, place // 2] = pair
