@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import netCDF4
 import numpy as np
@@ -17,13 +18,14 @@ from labelled_files import LATITUDES, unpacked, write_model_output
 
 from activecore import errors
 from activecore.cli import main
-from activecore.cli.failures import STATUS, clean, report
+from activecore.cli.failures import STATUS, report
 from activecore.cli.reducing import history_line, public_url
 from activecore.cli.running import run
 from activecore.cli.selecting import parse_over, parse_selection
 from activecore.cli.stored import codec_words, missing_words
 from activecore.errors import SelectionError
 from activecore.model import Codec, Missing
+from activecore.output.clean import clean
 from activecore.reductions import REDUCTION
 
 COMMAND = [sys.executable, "-m", "activecore"]
@@ -40,6 +42,7 @@ def log_as_before(monkeypatch):
     yield
     logger.setLevel(level)
     logger.handlers[:] = handlers
+    logging.captureWarnings(False)
 
 
 @pytest.fixture(scope="module")
@@ -359,6 +362,31 @@ def test_info_of_text_says_that_it_cannot_be_reduced(told, source):
     assert "cannot be reduced" in output
 
 
+def test_info_of_a_scalar(told, source):
+    status, output, _ = told("info", source, "height")
+    assert status == 0
+    assert re.search(r"dimensions +none \(a scalar\)", output)
+
+
+REAL = sorted((Path(__file__).parent.parent.parent / "shared" / "data").glob("*.nc"))
+
+
+@pytest.mark.skipif(not REAL, reason="the real files are not beside the checkout")
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.name)
+def test_every_variable_of_real_files_can_be_shown_reduced_and_written(
+    told, path, tmp_path
+):
+    with netCDF4.Dataset(path) as ds:
+        names = list(ds.variables)
+    for name in names:
+        assert told("info", path, name)[0] == 0
+        assert told("reduce", path, name, "mean", "--out", tmp_path / "x.json")[0] == 0
+        out = tmp_path / "x.nc"
+        assert told("reduce", path, name, "max", "--over", "none", "--out", out)[0] == 0
+        with netCDF4.Dataset(out) as ds:
+            np.testing.assert_array_equal(ds[name][:], unpacked(path, name))
+
+
 def test_info_counts_chunks_that_were_never_written(told, tmp_path):
     path = tmp_path / "partly.nc"
     with netCDF4.Dataset(path, "w") as ds:
@@ -560,8 +588,6 @@ def test_every_error_has_a_status():
 
 
 def test_every_status_is_documented():
-    from pathlib import Path
-
     page = (Path(__file__).parent.parent / "docs" / "cli.md").read_text()
     documented = {
         int(number) for number in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)

@@ -102,10 +102,10 @@ def _located(info: ArrayInfo, grid: tuple[int, ...]) -> Iterator[Any]:
     number = math.prod(grid)
     for start in range(0, number, _AT_ONCE):
         flat = np.arange(start, min(start + _AT_ONCE, number))
-        coords = (
-            np.stack(np.unravel_index(flat, grid), axis=1) if grid else flat[:, None]
-        )
-        yield info.index.locate(coords.reshape(len(flat), len(grid)).astype(np.int64))
+        coords = np.empty((len(flat), len(grid)), dtype=np.int64)
+        if len(grid) > 0:
+            coords[:] = np.stack(np.unravel_index(flat, grid), axis=1)
+        yield info.index.locate(coords)
 
 
 def storage(info: ArrayInfo) -> dict[str, Any]:
