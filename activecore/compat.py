@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -31,6 +32,9 @@ _METHODS: Mapping[str, Any] = {
 _MOST_THREADS = 32
 """The old default of a hundred threads only makes them wait for each other."""
 
+_VERSIONS = (0, 1, 2)
+"""0: read, then reduce here; 1 and 2: reduce where the backend does."""
+
 
 class Active:
     """A variable that is reduced by indexing: ``Active(url, "tas").mean()[0:12]``.
@@ -45,14 +49,16 @@ class Active:
         Axes to reduce, by number; None: all.
     interface_type, storage_type
         Two spellings of the kind of store (``"s3"``, ``"https"``; None: as the URL
-        says). Only checked against the URL: the backend follows from it.
+        says). Kept and not acted on: the backend follows from the URL and the
+        configuration.
     max_threads
         Batches at work at once, at most.
     storage_options
         As for ``activecore.open``.
     active_storage_url
-        URL of the active storage server. Server and store are chosen by
-        configuration here, so anything but None needs ``backend``.
+        URL of the active storage server. A server is configured here, and its URL is
+        not passed on: anything but None needs ``backend``, and is kept for whoever
+        looks it up.
     option_disable_chunk_cache
         Accepted for compatibility; nothing is cached in this process.
     backend
@@ -86,12 +92,12 @@ class Active:
         self._method: str | None = None
         self._max_threads = max_threads
         self._backend = backend
-        self._array: ActiveArray | None = None
-        self._run = Run()
+        # Held by every copy that ``min`` and its like make: they are one variable.
+        self._shared = _Shared()
         if active_storage_url is not None and backend is None:
             raise ConfigError(
-                "active_storage_url alone does not say which backend speaks to it; "
-                "name one with backend=, or configure a route for this URL"
+                "active_storage_url does not say which backend speaks to the server: "
+                "configure the server's URL, and name its backend with backend="
             )
 
     @property
@@ -129,8 +135,8 @@ class Active:
 
     @property
     def metric_data(self) -> dict[str, Any]:
-        """What the last index cost: chunks, requests, bytes, seconds."""
-        run = self._run
+        """What the last index cost, of this or of ``active.min()`` and its like."""
+        run = self._shared.run
         return {
             "chunks": run.chunks,
             "requests": run.requests,
@@ -142,7 +148,7 @@ class Active:
     @property
     def data_read(self) -> int:
         """Bytes that the store read for the last index."""
-        return self._run.bytes_read
+        return self._shared.run.bytes_read
 
     def __getitem__(self, index: Any) -> Any:
         """Read or reduce a part; reduced dimensions stay at length one.
@@ -150,17 +156,20 @@ class Active:
         An integer index keeps its dimension at length one. With ``components`` a
         reduction gives what it is made of: ``{"sum": …, "n": …}``.
         """
-        if self._array is None:
-            self._array = open_source(
+        if self._version not in _VERSIONS:
+            raise ConfigError(f"version {self._version!r} is none of 0, 1 and 2")
+        if self._shared.array is None:
+            self._shared.array = open_source(
                 self.uri,
                 self.ncvar,
                 backend=self._backend,
                 storage_options=self.storage_options,
                 threads=min(self._max_threads, _MOST_THREADS),
             )
+        array = self._shared.array[_kept(index)]
         with record() as run:
-            answer = self._answer(self._array[_kept(index)])
-        self._run = run
+            answer = self._answer(array)
+        self._shared.run = run
         return answer
 
     def _answer(self, array: ActiveArray) -> Any:
@@ -169,21 +178,31 @@ class Active:
                 raise ConfigError("components need a method")
             return array.read()
         if self._version == 0:
-            # Without active storage: everything is read, then reduced here.
-            values = array.read()
-            count = np.ma.count(values, axis=self.axis, keepdims=True)
-            method = "sum" if self.components and self._method == "mean" else None
-            reduced = _METHODS[method or self._method](
-                values, axis=self.axis, keepdims=True
-            )
-            return (
-                {method or self._method: reduced, "n": count}
-                if self.components
-                else reduced
-            )
+            return self._reduced_here(array.read())
         return array.reduce(
             self._method, self.axis, keepdims=True, components=self.components
         )
+
+    def _reduced_here(self, values: np.ma.MaskedArray[Any, Any]) -> Any:
+        """Reduce without active storage, what was read by NumPy."""
+        if not self.components:
+            return self.method(values, axis=self.axis, keepdims=True)
+        # As everywhere, a mean is made of a sum and a count.
+        name = "sum" if self._method == "mean" else str(self._method)
+        return {
+            name: _METHODS[name](values, axis=self.axis, keepdims=True),
+            "n": np.ma.count(values, axis=self.axis, keepdims=True),
+        }
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What copies of one ``Active`` have in common."""
+
+    array: ActiveArray | None = None
+    """The variable, once it is open."""
+    run: Run = field(default_factory=Run)
+    """What the last index cost."""
 
 
 def _source(dataset: Any, ncvar: str | None) -> tuple[str, str]:
