@@ -205,3 +205,12 @@ def test_no_value_is_a_view_of_the_elements(operation):
     for axis in [(), (0,), (0, 1)]:
         values, _ = reduce_elements(block, None, axis, operation)
         assert not any(np.shares_memory(value, block) for value in values)
+
+
+def test_moments_of_parts_of_different_size_merge_to_those_of_the_whole():
+    elements = np.random.default_rng(1).normal(5, 3, 40)
+    values, count = parts_of(elements, elements > 9, [3, 4, 29], "moments")
+    mean, m2 = OPERATION["moments"].merge(values, count, (0,))
+    kept = elements[elements <= 9]
+    assert mean.item() == pytest.approx(kept.mean(), rel=1e-13)
+    assert m2.item() == pytest.approx(kept.var() * len(kept), rel=1e-12)
