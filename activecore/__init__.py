@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from activecore.hookspecs import hookimpl
     from activecore.kernel import reduce_buffers
     from activecore.model import (
+        ABSENT,
+        INLINE,
+        OPERATIONS,
         ArrayInfo,
         ChunkBatch,
         ChunkIndex,
@@ -71,7 +74,10 @@ if TYPE_CHECKING:
     from activecore.recording import record
 
 __all__ = [
+    "ABSENT",
     "CONTRACT",
+    "INLINE",
+    "OPERATIONS",
     "Active",
     "ActiveArray",
     "ActiveCoreError",
@@ -154,6 +160,9 @@ _NAMES_OF_MODULE = {
     "hookspecs": ("hookimpl",),
     "kernel": ("reduce_buffers",),
     "model": (
+        "ABSENT",
+        "INLINE",
+        "OPERATIONS",
         "ArrayInfo",
         "ChunkBatch",
         "ChunkIndex",

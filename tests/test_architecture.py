@@ -60,6 +60,7 @@ LAYERS = [
 """Bottom first. A name places the module, or the package with all that is in it."""
 
 PUBLIC = [
+    "ABSENT",
     "Active",
     "ActiveArray",
     "ActiveCoreError",
@@ -86,8 +87,10 @@ PUBLIC = [
     "ConfigError",
     "Cost",
     "Dataset",
+    "INLINE",
     "Located",
     "Missing",
+    "OPERATIONS",
     "Packing",
     "Partial",
     "Reader",
