@@ -21,7 +21,7 @@ from activecore.errors import (
     ChunkNotFound,
 )
 from activecore.model import ABSENT, INLINE, ChunkBatch, Cost, Located
-from activecore.operations import OPERATION, Values, reduce_elements
+from activecore.operations import Values, reduce_elements
 from activecore.plan import Box
 from activecore.question import Question
 
@@ -85,11 +85,6 @@ class _Rows:
         self._box = box
         axes = question.chunk_axes
         shape = tuple(1 if a in axes else w for a, w in enumerate(box.widths))
-        dtype = question.layouts[0].dtype.newbyteorder("=")
-        if question.unpack is not None:
-            dtype = question.unpack.dtype
-        # Of the chunks' partials: weighted ones are not merged yet.
-        self._identity = OPERATION[question.operation].identity(dtype)
         self._shape = (len(box), *shape)
         self._values: Values | None = None
         self._behind: Array | None = None
@@ -167,7 +162,9 @@ class _Rows:
         """Values and count of every chunk, identities where none was answered."""
         if self._values is None or self._behind is None:
             kind = np.bool_ if self._question.operation == "select" else np.int64
-            self._values = tuple(np.full(self._shape, v) for v in self._identity)
+            self._values = tuple(
+                np.full(self._shape, v) for v in self._question.chunk_identity
+            )
             self._behind = np.zeros(self._shape, dtype=kind)
         return self._values, self._behind
 

@@ -61,11 +61,16 @@ class Question:
     @property
     def identity(self) -> Values:
         """What the merged partials start from."""
+        if len(self.weights) > 0:
+            return (np.zeros((), "f8"), np.zeros((), "f8"))
+        return self.chunk_identity
+
+    @property
+    def chunk_identity(self) -> Values:
+        """What stands for a chunk of which nothing is left; not weighted yet."""
         dtype = self.layouts[0].dtype.newbyteorder("=")
         if self.unpack is not None:
             dtype = self.unpack.dtype
-        if len(self.weights) > 0:
-            return (np.zeros((), "f8"), np.zeros((), "f8"))
         return OPERATION[self.operation].identity(dtype)
 
     def batch(self, number: int, box: Box, located: Located, rows: Array) -> ChunkBatch:
