@@ -248,8 +248,7 @@ class ActiveArray(NamedReductions):
         values, count = self._run(question, plan)
         packing = self._info.packing
         if packing is not None and question.unpack is None:
-            operation = "sum" if len(question.weights) > 0 else question.operation
-            values = unpack_values(operation, values, count, packing)
+            values = unpack_values(question.operation, values, count, packing)
         shape = tuple(
             1 if a in question.axes else plan.shape[a]
             for a in self._kept
