@@ -611,19 +611,23 @@ def test_damaged_metadata_is_refused_in_one_line(tmp_path):
 
 
 class Failing(MemoryFileSystem):
-    """Fails as it is told to, once a file is open."""
+    """Fails as it is told to, once a file is open.
+
+    Each failure is a new error. One that the file held on to would hold, in its frames,
+    HDF5's objects, which hold the file: HDF5 dies of such a circle at exit.
+    """
 
     cachable = False
-    error = None
+    make_error = None
 
     def _open(self, path, mode="rb", **how):
         file = super()._open(path, mode, **how)
-        if mode == "rb" and self.error is not None:
-            error = self.error
+        if mode == "rb" and self.make_error is not None:
+            make_error = self.make_error
 
             class Broken(type(file)):
                 def readinto(self, buffer):
-                    raise error
+                    raise make_error()
 
             broken = Broken()
             broken.write(file.getvalue())
@@ -632,25 +636,25 @@ class Failing(MemoryFileSystem):
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"),
+    ("make_error", "kind"),
     [
-        (PermissionError("no"), AuthenticationError),
-        (FileNotFoundError("gone"), SourceNotFound),
-        (OSError(errno.EIO, "the disk is on fire"), BackendError),
-        (TimeoutError("too late"), BackendError),
+        (lambda: PermissionError("no"), AuthenticationError),
+        (lambda: FileNotFoundError("gone"), SourceNotFound),
+        (lambda: OSError(errno.EIO, "the disk is on fire"), BackendError),
+        (lambda: TimeoutError("too late"), BackendError),
     ],
 )
-def test_a_failing_filesystem_is_not_a_damaged_file(tmp_path, error, kind):
+def test_a_failing_filesystem_is_not_a_damaged_file(tmp_path, make_error, kind):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file["v"] = np.arange(3)
     fs = Failing()
     fs.pipe("/a.h5", path.read_bytes())
-    fs.error = error
+    fs.make_error = make_error
     with pytest.raises(kind) as caught:
         NetCDF4Reader(fs, "/a.h5")
     assert type(caught.value) is kind
-    assert caught.value.__cause__ is error
+    assert repr(caught.value.__cause__) == repr(make_error())
 
 
 def test_a_file_is_read_through_any_filesystem(tmp_path):
