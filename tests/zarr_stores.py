@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 
 from activecore.model import ABSENT
-from activecore.readers.zarr import ZarrReader
+from activecore.readers.zarr.reader import ZarrReader
 
 LOCAL = fsspec.filesystem("file")
 

@@ -30,9 +30,7 @@ class Reader(ABC):
 
     @classmethod
     @abstractmethod
-    def recognises(
-        cls, fs: fsspec.AbstractFileSystem, path: str, head: bytes
-    ) -> bool:
+    def recognises(cls, fs: fsspec.AbstractFileSystem, path: str, head: bytes) -> bool:
         """Tell by its content whether this reader understands the source.
 
         Called before any instance is made, for each reader in turn. Never decide by
