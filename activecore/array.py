@@ -129,6 +129,9 @@ class ActiveArray(NamedReductions):
             raise TypeError("an array without dimensions has no length")
         return self.shape[0]
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError("an array is not one truth; ask .any() or .all()")
+
     def __iter__(self) -> Iterator[NoReturn]:
         raise TypeError(
             "iterating would read the array piece by piece; "

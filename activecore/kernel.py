@@ -38,6 +38,9 @@ Array = NDArray[Any]
 MAX_CHUNK_BYTES = 2 << 30
 """Decoded size above which a chunk is refused before memory is taken for it."""
 
+_MOST_KEPT = 64 << 20
+"""Bytes of scratch memory that a thread keeps between chunks, at most."""
+
 _scratch = threading.local()
 
 
@@ -184,7 +187,12 @@ def _decoded(
 
 
 def _scratch_bytes(size: int) -> NDArray[np.uint8]:
-    """Lend this thread's block: fresh memory for every chunk costs page faults."""
+    """Lend this thread's block: fresh memory for every chunk costs page faults.
+
+    Blocks of unusual size are not kept: a long-lived thread would never give them back.
+    """
+    if size > _MOST_KEPT:
+        return np.empty(size, dtype=np.uint8)
     block: NDArray[np.uint8] | None = getattr(_scratch, "block", None)
     if block is None or block.nbytes < size:
         block = np.empty(size, dtype=np.uint8)

@@ -153,6 +153,8 @@ def test_missing_floats_become_nan_and_missing_integers_are_refused():
 def test_iterating_is_refused_with_a_reason(tas):
     with pytest.raises(TypeError, match="piece by piece"):
         list(tas)
+    with pytest.raises(TypeError, match="not one truth"):
+        bool(tas)
     with pytest.raises(TypeError, match="no length"):
         len(tas[0, 0, 0])
 

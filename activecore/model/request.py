@@ -238,8 +238,10 @@ class ChunkBatch(_LayoutFields):
         elements = math.prod(self.reduced_shape)
         if self.operation == "select":
             return elements * (self.dtype.itemsize + 1)
-        width = {"count": 0, "extrema": 2, "moments": 2}.get(self.operation, 1)
-        return elements * 8 * (width + 1)
+        item = self.dtype.itemsize
+        values = {"count": 0, "min": item, "max": item, "extrema": 2 * item}
+        values["moments"] = 16
+        return elements * (values.get(self.operation, 8) + 8)
 
 
 @dataclass(frozen=True, slots=True)
