@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from activecore.output.answer import Answer, Coordinate, Field, Masked
 from activecore.output.document import plain
 from activecore.output.words import over_words, quantity_words
+from activecore.readers.cf import default_fill_value
 
 if TYPE_CHECKING:
     import h5netcdf
@@ -21,19 +22,6 @@ __all__ = ["write_netcdf"]
 
 _CONVENTIONS = "CF-1.9"
 """The first version that has integers of 8 bytes, which counts are."""
-_USUAL_FILL: Mapping[str, float] = {
-    "i1": -127,
-    "u1": 255,
-    "i2": -32767,
-    "u2": 65535,
-    "i4": -2147483647,
-    "u4": 4294967295,
-    "i8": -9223372036854775806,
-    "u8": 18446744073709551614,
-    "f4": float.fromhex("0x1.ep+122"),
-    "f8": float.fromhex("0x1.ep+122"),
-}
-"""What the netCDF library fills unwritten elements with: the usual missing value."""
 
 
 def write_netcdf(answer: Answer, path: Path) -> None:
@@ -132,13 +120,13 @@ def _with_fill(values: Masked) -> tuple[Masked, Any]:
     values = _storable(values)
     present = values.compressed()
     dtype = values.dtype
+    fill: Any = default_fill_value(dtype)
     if dtype.kind == "f":
-        fill = dtype.type(_USUAL_FILL[dtype.str[1:]])
         while (present == fill).any():
             fill = np.nextafter(fill, dtype.type(0))
         return values, fill
     limits = np.iinfo(dtype)
-    for number in (_USUAL_FILL[dtype.str[1:]], limits.min, limits.max):
+    for number in (fill, limits.min, limits.max):
         fill = dtype.type(number)
         if not (present == fill).any():
             return values, fill
