@@ -1,18 +1,31 @@
-"""``make bench``: run the benchmarks. ``ARGS=--quick`` only checks that they run."""
+"""``make bench``: run the benchmarks, all or those named.
+
+``ARGS="--quick"`` takes small data, checks only that all runs, and writes nothing.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 
-import memory
+SUITES = ("local_netcdf", "local_zarr", "memory")
+"""Modules of this folder with ``run(quick)``, in the order in which they are run."""
 
 
 def main() -> None:
-    """Run each benchmark in turn."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run each suite in turn."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument(
+        "suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}"
+    )
     parser.add_argument("--quick", action="store_true", help="small data, no figures")
     options = parser.parse_args()
-    memory.run(gigabytes=0.05 if options.quick else 2.0)
+    unknown = set(options.suites) - set(SUITES)
+    if unknown:
+        parser.error(f"there is no suite {', '.join(sorted(unknown))}")
+    for name in options.suites or SUITES:
+        print(f"## {name}\n", flush=True)
+        importlib.import_module(name).run(quick=options.quick)
 
 
 if __name__ == "__main__":
