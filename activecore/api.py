@@ -19,10 +19,12 @@ from activecore.config import Settings, load_settings
 from activecore.discovery import make_backends, reader_class, reader_plugins
 from activecore.errors import (
     BackendNotInstalled,
+    ConfigError,
     SourceError,
     VariableNotFound,
     did_you_mean,
 )
+from activecore.opened import OpenVariable, opened
 from activecore.readers.choose import builtin_readers, find_reader, head_of
 from activecore.session import Session
 
@@ -137,8 +139,23 @@ def open(  # noqa: A001 - as in every library that opens things
 ) -> ActiveArray: ...
 
 
+@overload
 def open(  # noqa: A001 - as in every library that opens things
-    url: str | os.PathLike[str],
+    url: OpenVariable,
+    variable: None = None,
+    *,
+    backend: str | Sequence[str] | None = None,
+    profile: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    reader: str | None = None,
+    executor: Executor | None = None,
+    threads: int | None = None,
+    settings: Settings | None = None,
+) -> ActiveArray: ...
+
+
+def open(  # noqa: A001 - as in every library that opens things
+    url: str | os.PathLike[str] | OpenVariable,
     variable: str | None = None,
     *,
     backend: str | Sequence[str] | None = None,
@@ -154,7 +171,8 @@ def open(  # noqa: A001 - as in every library that opens things
     Parameters
     ----------
     url
-        A path or a URL.
+        A path or a URL; or a variable that pyfive, h5py or netCDF4-python has open,
+        which is then opened here by itself, from where it comes from.
     variable
         Name of a variable, ``"tas"`` or ``"group/tas"``; None: the whole dataset.
     backend
@@ -179,7 +197,15 @@ def open(  # noqa: A001 - as in every library that opens things
     ConfigError, SourceNotFound, UnsupportedFormat, VariableNotFound, BackendError
         Each in one line.
     """
-    where = os.fspath(url)
+    if isinstance(url, (str, os.PathLike)):
+        where = os.fspath(url)
+    else:
+        found = opened(url)
+        if variable is not None:
+            raise ConfigError(f"{found.variable!r} is open already: name no other")
+        where, variable = found.url, found.variable
+        if storage_options is None:
+            storage_options = found.storage_options
     chosen = load_settings() if settings is None else settings
     backends = make_backends(
         where,

@@ -48,6 +48,7 @@ LAYERS = [
     "discovery",
     "named_reductions",
     "array",
+    "opened",
     "api",
     "compat",
     "",  # the package itself: the public names

@@ -8,7 +8,9 @@ what cannot be answered is an error instead of a wrong number.
 from __future__ import annotations
 
 import copy
+import logging
 import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -17,10 +19,14 @@ import numpy as np
 
 from activecore.api import open as open_source
 from activecore.array import ActiveArray
-from activecore.errors import ConfigError, UnsupportedReduction
+from activecore.discovery import default_backend, scheme_of
+from activecore.errors import BackendNotInstalled, ConfigError, UnsupportedReduction
+from activecore.opened import opened
 from activecore.recording import Run, record
 
 __all__ = ["Active"]
+
+logger = logging.getLogger(__name__)
 
 _METHODS: Mapping[str, Any] = {
     "min": np.ma.min,
@@ -42,27 +48,29 @@ class Active:
     Parameters
     ----------
     dataset
-        A path or URL, or an open ``pyfive`` or ``h5py`` dataset.
+        A path or URL, or a variable that pyfive, h5py or netCDF4-python has open.
     ncvar
         Name of the variable; of an open dataset its own name.
     axis
         Axes to reduce, by number; None: all.
     interface_type, storage_type
         Two spellings of the kind of store (``"s3"``, ``"https"``; None: as the URL
-        says). Kept and not acted on: the backend follows from the URL and the
-        configuration.
+        says). ``"s3"`` makes a plain ``bucket/key`` an ``s3://`` URL.
     max_threads
         Batches at work at once, at most.
     storage_options
-        As for ``activecore.open``.
+        As for ``activecore.open``; None, and an open variable: those of the filesystem
+        that it was opened with.
     active_storage_url
-        URL of the active storage server. A server is configured here, and its URL is
-        not passed on: anything but None needs ``backend``, and is kept for whoever
-        looks it up.
+        URL of the active storage server. The backend is then the one that is
+        installed for ``active+s3`` (or ``active+https``) URLs, and behind it, for what
+        the server cannot do, the one for the URL itself. Files of this machine have
+        no server: for them it is ignored, as PyActiveStorage does.
     option_disable_chunk_cache
-        Accepted for compatibility; nothing is cached in this process.
+        Whether the server is told not to answer from chunks that it has kept. Without
+        a server there is nothing to turn off.
     backend
-        As for ``activecore.open``.
+        As for ``activecore.open``; the first of several is the server's.
     """
 
     def __init__(
@@ -81,9 +89,11 @@ class Active:
     ) -> None:
         if interface_type is not None and storage_type not in (None, interface_type):
             raise ConfigError("interface_type and storage_type are one thing")
-        self.uri, self.ncvar = _source(dataset, ncvar)
         self.interface_type = interface_type if storage_type is None else storage_type
-        self.storage_options = storage_options
+        self.uri, self.ncvar, found = _source(dataset, ncvar)
+        if self.interface_type == "s3" and "://" not in self.uri:
+            self.uri = f"s3://{self.uri.lstrip('/')}"
+        self.storage_options = found if storage_options is None else storage_options
         self.active_storage_url = active_storage_url
         self.option_disable_chunk_cache = option_disable_chunk_cache
         self.components = False
@@ -94,11 +104,6 @@ class Active:
         self._backend = backend
         # Held by every copy that ``min`` and its like make: they are one variable.
         self._shared = _Shared()
-        if active_storage_url is not None and backend is None:
-            raise ConfigError(
-                "active_storage_url does not say which backend speaks to the server: "
-                "configure the server's URL, and name its backend with backend="
-            )
 
     @property
     def method(self) -> Any:
@@ -136,13 +141,19 @@ class Active:
     @property
     def metric_data(self) -> dict[str, Any]:
         """What the last index cost, of this or of ``active.min()`` and its like."""
-        run = self._shared.run
+        shared, run = self._shared, self._shared.run
         return {
             "chunks": run.chunks,
             "requests": run.requests,
             "bytes_read": run.bytes_read,
             "bytes_received": run.bytes_received,
             "seconds": run.seconds,
+            # The keys that cf-python logs, in PyActiveStorage's words.
+            "dataset chunks": run.chunks,
+            "load nc time": shared.seconds_opening,
+            "indexing time (s)": shared.seconds_indexing,
+            "reduction time (s)": run.seconds,
+            "selection 2 time (s)": shared.seconds_indexing + run.seconds,
         }
 
     @property
@@ -158,19 +169,38 @@ class Active:
         """
         if self._version not in _VERSIONS:
             raise ConfigError(f"version {self._version!r} is none of 0, 1 and 2")
-        if self._shared.array is None:
-            self._shared.array = open_source(
-                self.uri,
-                self.ncvar,
-                backend=self._backend,
-                storage_options=self.storage_options,
-                threads=min(self._max_threads, _MOST_THREADS),
-            )
-        array = self._shared.array[_kept(index)]
+        shared = self._shared
+        if shared.array is None:
+            begin = time.perf_counter()
+            shared.array = self._open()
+            shared.seconds_opening = time.perf_counter() - begin
+        begin = time.perf_counter()
+        array = shared.array[_kept(index)]
+        shared.seconds_indexing = time.perf_counter() - begin
         with record() as run:
             answer = self._answer(array)
-        self._shared.run = run
+        shared.run = run
         return answer
+
+    def _open(self) -> ActiveArray:
+        backend, options = self._backend, dict(self.storage_options or {})
+        if self.active_storage_url is not None:
+            names = _server_backends(self.uri) if backend is None else backend
+            names = [names] if isinstance(names, str) else list(names)
+            if names:
+                server = {
+                    "active_storage_url": self.active_storage_url,
+                    "option_disable_chunk_cache": self.option_disable_chunk_cache,
+                }
+                options[names[0]] = {**options.get(names[0], {}), **server}
+                backend = names
+        return open_source(
+            self.uri,
+            self.ncvar,
+            backend=backend,
+            storage_options=options,
+            threads=min(self._max_threads, _MOST_THREADS),
+        )
 
     def _answer(self, array: ActiveArray) -> Any:
         if self._method is None:
@@ -203,22 +233,40 @@ class _Shared:
     """The variable, once it is open."""
     run: Run = field(default_factory=Run)
     """What the last index cost."""
+    seconds_opening: float = 0.0
+    """How long it took to open the variable."""
+    seconds_indexing: float = 0.0
+    """How long it took to make a view of what was asked for."""
 
 
-def _source(dataset: Any, ncvar: str | None) -> tuple[str, str]:
+def _source(
+    dataset: Any, ncvar: str | None
+) -> tuple[str, str, Mapping[str, Any] | None]:
     if dataset is None:
         raise ConfigError("a dataset is a path, a URL or an open variable, not None")
     if isinstance(dataset, (str, os.PathLike)):
         if ncvar is None:
             raise ConfigError(f"name the variable of {os.fspath(dataset)} to reduce")
-        return os.fspath(dataset), ncvar
-    name = getattr(dataset, "name", None)
-    where = getattr(getattr(dataset, "id", None), "_filename", None)
-    if where is None:
-        where = getattr(getattr(dataset, "file", None), "filename", None)
-    if name is None or where is None:
-        raise ConfigError(f"{type(dataset).__name__} is no path, URL or open variable")
-    return os.fspath(where), str(name)
+        return os.fspath(dataset), ncvar, None
+    found = opened(dataset)
+    return found.url, found.variable, found.storage_options
+
+
+def _server_backends(url: str) -> list[str]:
+    """Name the backend that asks an active storage server, and the one without it.
+
+    Empty where no server can be beside the store: on this machine's disks.
+    """
+    scheme = scheme_of(url)
+    if scheme in ("file", "local"):
+        logger.debug("%s lies on this machine: no active storage server is asked", url)
+        return []
+    names = [default_backend(f"active+{scheme}")]
+    try:
+        names.append(default_backend(scheme))
+    except BackendNotInstalled as error:
+        logger.debug("there is nothing to fall back on: %s", error)
+    return names
 
 
 def _axes(axis: int | Iterable[int] | None) -> tuple[int, ...] | None:
