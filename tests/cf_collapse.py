@@ -62,7 +62,7 @@ def main():
         name: {"shape": array.shape, "values": listed(array)}
         for name, array in (("active", active), ("passive", passive))
     }
-    print(json.dumps({**answers, **told}))
+    sys.stdout.write(json.dumps({**answers, **told}))
 
 
 if __name__ == "__main__":
