@@ -81,8 +81,9 @@ def test_what_is_no_variable_is_one_clear_line(variable, message):
 
 def test_where_a_variable_comes_from_must_be_known(path):
     with Path(path).open("rb") as raw, h5py.File(raw) as file:
+        variable = file["y"]
         with pytest.raises(ac.ConfigError, match="cannot be told which file"):
-            ac.open(file["y"])
+            ac.open(variable)
 
 
 def test_an_open_variable_takes_no_other_name(path):
