@@ -21,7 +21,7 @@ unexport PYTHONPATH PYTHONHOME
 help: ## list the verbs
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## make .venv with activecore, its plugins and the tools (a minute or two, 1 GB)
@@ -89,9 +89,16 @@ bench: $(READY) ## ratios to other packages, measured in one run, with plots
 docs: $(READY) ## run every snippet of the README and the docs
 	@$(BIN)/python -m pytest tests/test_docs.py $(ARGS)
 
+.PHONY: services
+services: $(READY) ## start a real S3 server and a Reductionist here (built on first use: a quarter of an hour)
+	@$(BIN)/python -m services start
+
+.PHONY: services-stop
+services-stop: $(READY) ## stop them and remove what they stored
+	@$(BIN)/python -m services stop
+
 .PHONY: live
-live: $(READY) ## tests against real servers that run here
-	@test -d tests/live || { echo "live: no live tests are written yet (tests/live)" >&2; exit 1; }
+live: $(READY) ## tests against the servers of make services
 	@$(BIN)/python -m pytest tests/live $(ARGS)
 
 ##@ Handing over
