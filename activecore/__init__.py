@@ -22,9 +22,10 @@ if TYPE_CHECKING:
         open,  # noqa: A004 - the contract says activecore.open
     )
     from activecore.array import ActiveArray
-    from activecore.backend import CONTRACT, ByteRangeBackend, StorageBackend
+    from activecore.backend import ByteRangeBackend, StorageBackend
     from activecore.cancel import check_cancelled
     from activecore.compat import Active
+    from activecore.contract import CONTRACT
     from activecore.errors import (
         ActiveCoreError,
         AuthenticationError,
@@ -130,9 +131,10 @@ __all__ = [
 _NAMES_OF_MODULE = {
     "api": ("Dataset", "open"),
     "array": ("ActiveArray",),
-    "backend": ("CONTRACT", "ByteRangeBackend", "StorageBackend"),
+    "backend": ("ByteRangeBackend", "StorageBackend"),
     "cancel": ("check_cancelled",),
     "compat": ("Active",),
+    "contract": ("CONTRACT",),
     "errors": (
         "ActiveCoreError",
         "AuthenticationError",

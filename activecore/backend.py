@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from activecore.cancel import check_cancelled
+from activecore.contract import CONTRACT
 from activecore.errors import (
     BackendError,
     ChunkError,
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
     import fsspec
     from numpy.typing import NDArray
 
-__all__ = ["CONTRACT", "BackendOptions", "ByteRangeBackend", "StorageBackend"]
-
-CONTRACT: tuple[int, int] = (1, 0)
-"""Version (major, minor) of the contract in this module, in ``model`` and hooks."""
+__all__ = ["BackendOptions", "ByteRangeBackend", "StorageBackend"]
 
 
 class StorageBackend(ABC):

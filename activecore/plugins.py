@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from activecore import hookspecs
-from activecore.backend import CONTRACT, StorageBackend
+from activecore.backend import StorageBackend
+from activecore.contract import require_contract
 from activecore.entry_points import Plugin, find, installed
 from activecore.errors import ActiveCoreError, BackendError, did_you_mean
 from activecore.options import BackendOptions
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Report",
     "backend_of",
+    "examine",
     "load",
     "reader_class",
     "reader_plugins",
@@ -111,12 +113,16 @@ def reader_plugins() -> Iterator[type[Reader]]:
 def survey() -> Iterator[Report]:
     """Import every plugin, each by itself, and say what it is or why it fails."""
     for plugin in installed():
-        try:
-            loaded = load(find(plugin.name))
-        except ActiveCoreError as error:
-            yield Report(plugin, problem=str(error))
-        else:
-            yield Report(plugin, loaded.backend, loaded.reader)
+        yield examine(plugin)
+
+
+def examine(plugin: Plugin) -> Report:
+    """Import one plugin, and say what it is or why it fails."""
+    try:
+        loaded = load(find(plugin.name))
+    except ActiveCoreError as error:
+        return Report(plugin, problem=str(error))
+    return Report(plugin, loaded.backend, loaded.reader)
 
 
 _loaded: dict[Plugin, Loaded] = {}
@@ -215,6 +221,8 @@ def _check_class(plugin: Plugin, found: Any, base: type) -> None:
         raise BackendError(
             f"the plugin {plugin}: its class {found.__name__} calls itself {name!r}"
         )
+    stated = getattr(found, "contract", None)
+    require_contract(stated, who=str(plugin), distribution=plugin.distribution)
     if inspect.isabstract(found):
         lacking = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
         raise BackendError(
@@ -223,19 +231,6 @@ def _check_class(plugin: Plugin, found: Any, base: type) -> None:
 
 
 def _check_backend(plugin: Plugin, backend: type[StorageBackend]) -> None:
-    theirs: Any = backend.contract
-    numbers = isinstance(theirs, tuple) and [type(part) for part in theirs]
-    if numbers != [int, int]:
-        raise BackendError(
-            f"the plugin {plugin}: its contract is {theirs!r}, not (major, minor)"
-        )
-    if theirs[0] != CONTRACT[0] or theirs[1] > CONTRACT[1]:
-        older = plugin.distribution if theirs < CONTRACT else "activecore"
-        spoken = ".".join(map(str, CONTRACT))
-        raise BackendError(
-            f"the plugin {plugin} is written for contract {theirs[0]}.{theirs[1]}, "
-            f"and this activecore speaks {spoken}: upgrade {older}"
-        )
     options: Any = backend.options_type
     if not (isinstance(options, type) and issubclass(options, BackendOptions)):
         raise BackendError(

@@ -320,7 +320,7 @@ def test_what_a_plugin_prints_on_import_goes_to_the_log(site, capsys, caplog):
 
 
 def test_an_older_minor_contract_is_taken(site, monkeypatch):
-    monkeypatch.setattr("activecore.plugins.CONTRACT", (1, 7))
+    monkeypatch.setattr("activecore.contract.CONTRACT", (1, 7))
     install(site, "elder", backend_source("elder", contract=(1, 6)))
     assert backend_class("elder").contract == (1, 6)
 

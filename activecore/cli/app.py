@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from activecore.cli.arguments import (
+    TIME_LIMIT,
     Backend,
     Components,
     Config,
@@ -24,6 +25,7 @@ from activecore.cli.arguments import (
     Select,
     SkipNa,
     Threads,
+    TimeLimit,
     Url,
     Variable,
     Verbose,
@@ -243,16 +245,18 @@ def backends(
     check: Annotated[
         bool, typer.Option("--check", help="Ask each one whether it works.")
     ] = False,
+    time_limit: TimeLimit = TIME_LIMIT,
     config: Config = None,
     as_json: Json = False,
     verbose: Verbose = 0,
 ) -> None:
     """List what is installed: backends and readers, and what each can do."""
     _be_verbose(ctx, verbose)
-    settings = _settings(ctx, config)
-    from activecore.cli import plugins, terminal
+    _settings(ctx, config)  # what is wrong in it is said here, not plugin by plugin
+    from activecore.cli import examine, plugins, terminal
 
-    rows = plugins.survey_plugins(settings, check=check)
+    named = ctx.meta.get("config") if config is None else config
+    rows = examine.examine_plugins(check=check, config=named, limit=time_limit)
     if as_json:
         terminal.print_json(rows)
     else:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "TIME_LIMIT",
     "Backend",
     "Components",
     "Config",
@@ -24,6 +25,7 @@ __all__ = [
     "Select",
     "SkipNa",
     "Threads",
+    "TimeLimit",
     "Url",
     "Variable",
     "Verbose",
@@ -94,6 +96,18 @@ Threads = Annotated[
     int | None,
     typer.Option(
         "--threads", min=1, help="Batches at work at once.", rich_help_panel=_WHERE
+    ),
+]
+TIME_LIMIT = 20.0
+"""Seconds that importing a plugin may take, and as many that its check may take."""
+
+TimeLimit = Annotated[
+    float,
+    typer.Option(
+        "--time-limit",
+        min=0.1,
+        metavar="SECONDS",
+        help="Patience with each of them, to be imported and to be checked.",
     ),
 ]
 Config = Annotated[

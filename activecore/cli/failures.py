@@ -21,7 +21,14 @@ from activecore.errors import (
 )
 from activecore.output.clean import clean
 
-__all__ = ["STATUS", "STOPPED", "UNHEALTHY", "ReaderGone", "report", "say"]
+__all__ = [
+    "STATUS",
+    "STOPPED",
+    "UNHEALTHY",
+    "ReaderGone",
+    "report",
+    "say",
+]
 
 UNEXPECTED = 1
 USAGE = 2

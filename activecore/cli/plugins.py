@@ -5,71 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from activecore.backend import CONTRACT
-from activecore.discovery import resolve, survey
-from activecore.errors import ActiveCoreError
+from activecore.contract import CONTRACT
 from activecore.model import OPERATIONS
 from activecore.output.clean import clean
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from activecore.config import Settings
     from activecore.config.view import Row
-    from activecore.discovery import Report
 
-__all__ = ["config_on_terminal", "plugins_on_terminal", "survey_plugins"]
-
-
-def survey_plugins(settings: Settings, *, check: bool) -> list[dict[str, Any]]:
-    """Describe every installed plugin, one that cannot be used with the reason.
-
-    Parameters
-    ----------
-    settings
-        The configuration that backends are made with.
-    check
-        Whether to ask each backend if it works, which may connect to its store.
-    """
-    return [_plugin(report, settings, check=check) for report in survey()]
-
-
-def _plugin(report: Report, settings: Settings, *, check: bool) -> dict[str, Any]:
-    plugin, backend = report.plugin, report.backend
-    row: dict[str, Any] = {
-        "name": plugin.name,
-        "kind": report.kind,
-        "distribution": plugin.distribution,
-        "version": plugin.version,
-        "contract": None,
-        "operations": [],
-        "options": [],
-        "problem": report.problem,
-        "health": None,
-    }
-    if backend is None:
-        return row
-    row["contract"] = ".".join(map(str, backend.contract))
-    row["operations"] = sorted(backend.operations)
-    row["options"] = sorted(backend.options_type.model_fields)
-    if check:
-        row |= _health(plugin.name, settings)
-    return row
-
-
-def _health(name: str, settings: Settings) -> dict[str, Any]:
-    """Make a backend as it is configured, and ask it how it is."""
-    try:
-        (resolved,) = resolve(f"{name}://", backend=[name], settings=settings)
-        made = resolved.make()
-        try:
-            return {"health": made.check()}
-        finally:
-            made.close()
-    except ActiveCoreError as error:
-        return {"problem": str(error)}
-    except Exception as error:  # noqa: BLE001 - somebody's plugin must not hide the others
-        return {"problem": f"{type(error).__name__}: {error}"}
+__all__ = ["config_on_terminal", "plugins_on_terminal"]
 
 
 def plugins_on_terminal(rows: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:
@@ -91,6 +36,8 @@ def plugins_on_terminal(rows: Sequence[dict[str, Any]]) -> Iterator[RenderableTy
         details = Text(clean(first))
         if row["health"] is not None:
             details.append(f"\n{clean(row['health'])}", style="green")
+        for warning in row["warnings"]:
+            details.append(f"\n{clean(warning)}", style="yellow")
         if row["problem"] is not None:
             details.append(f"\n{clean(row['problem'])}", style="red")
         table.add_row(clean(row["name"]), clean(row["kind"]), details)
@@ -100,7 +47,9 @@ def plugins_on_terminal(rows: Sequence[dict[str, Any]]) -> Iterator[RenderableTy
 
 def _abilities(row: dict[str, Any]) -> str:
     if row["contract"] is None:
-        return "metadata only" if row["problem"] is None else "cannot be used"
+        return "cannot be used"
+    if not row["operations"]:
+        return f"contract {row['contract']}: metadata only"
     all_of_them = set(row["operations"]) == OPERATIONS
     can = "every operation" if all_of_them else ", ".join(row["operations"])
     return f"contract {row['contract']}: {can or 'no operation'}"

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from activecore.contract import CONTRACT
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
@@ -27,6 +29,8 @@ class Reader(ABC):
 
     name: ClassVar[str]
     """The name by which ``open(..., reader=...)`` knows it."""
+    contract: ClassVar[tuple[int, int]] = CONTRACT
+    """The (major, minor) contract it was written for; write the numbers out."""
 
     @classmethod
     @abstractmethod

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from activecore.backend import CONTRACT, BackendOptions, StorageBackend
+from activecore.backend import BackendOptions, StorageBackend
+from activecore.contract import CONTRACT
 from activecore.model import OPERATIONS
 from activecore.testing.cases import CAPABILITY_CASES, SELECT_CASES
 from activecore.testing.harness import Harness, fail
