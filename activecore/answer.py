@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,15 +40,20 @@ class Task:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoxAnswer:
-    """A box's merged partials and what they cost."""
+    """Merged partials of a box, or of several that have one place, and their cost."""
 
     box: Box
+    """The first of them; it has the others' place in the result."""
     values: Values
     count: Array
     cost: Cost
     backends: Mapping[str, int]
     """Chunks answered by each backend; ``""``: from the fill value or the index."""
     fallbacks: int
+
+    def account(self) -> BoxAnswer:
+        """Give the same without the values: what is noted of it, small to send."""
+        return replace(self, values=(), count=np.zeros((), dtype=np.int64))
 
 
 def answer_box(question: Question, chain: Chain, task: Task) -> BoxAnswer:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
 
 from activecore.array import ActiveArray
@@ -24,6 +23,7 @@ from activecore.errors import (
     VariableNotFound,
     did_you_mean,
 )
+from activecore.execute import Workers
 from activecore.opened import OpenVariable, opened
 from activecore.readers.choose import builtin_readers, find_reader, head_of
 from activecore.session import Session
@@ -118,7 +118,7 @@ def open(  # noqa: A001 - as in every library that opens things
     profile: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     reader: str | None = None,
-    executor: Executor | None = None,
+    executor: Workers | None = None,
     threads: int | None = None,
     settings: Settings | None = None,
 ) -> Dataset: ...
@@ -133,7 +133,7 @@ def open(  # noqa: A001 - as in every library that opens things
     profile: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     reader: str | None = None,
-    executor: Executor | None = None,
+    executor: Workers | None = None,
     threads: int | None = None,
     settings: Settings | None = None,
 ) -> ActiveArray: ...
@@ -148,7 +148,7 @@ def open(  # noqa: A001 - as in every library that opens things
     profile: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     reader: str | None = None,
-    executor: Executor | None = None,
+    executor: Workers | None = None,
     threads: int | None = None,
     settings: Settings | None = None,
 ) -> ActiveArray: ...
@@ -162,7 +162,7 @@ def open(  # noqa: A001 - as in every library that opens things
     profile: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     reader: str | None = None,
-    executor: Executor | None = None,
+    executor: Workers | None = None,
     threads: int | None = None,
     settings: Settings | None = None,
 ) -> Dataset | ActiveArray:
@@ -186,7 +186,8 @@ def open(  # noqa: A001 - as in every library that opens things
     reader
         Name of the reader; None: whichever recognises the content.
     executor
-        Where batches are worked on, instead of threads of this process.
+        Where chunks are worked on, instead of threads of this process: an executor of
+        ``concurrent.futures``, or a ``distributed.Client``. Same answers, to the bit.
     threads
         Batches at work at once; None: what the configuration or the backend says.
     settings

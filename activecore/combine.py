@@ -1,7 +1,8 @@
 """From partials to the one result, the same bits whatever order they arrive in.
 
-Partials of a box merge first, without a loop, where they were computed; boxes' merged
-partials are then taken in plan order. Both orders follow from the plan alone.
+Partials of a box merge first, without a loop, where they were computed; then boxes
+that have one place in the result (``tree``); what they come to is put there in plan
+order. All three follow from the plan alone.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def _joined(array: Array, ndim: int) -> Array:
 
 
 class Combiner:
-    """Takes boxes' merged partials in plan order and holds what they come to."""
+    """Takes merged partials in plan order and holds the result."""
 
     def __init__(
         self,
@@ -114,7 +115,7 @@ class Combiner:
         self._count: Array = np.zeros(shape, dtype=kind)
 
     def add(self, box: Box, values: Values, count: Array) -> None:
-        """Take one box's answer; boxes come in plan order."""
+        """Take what the boxes at one place came to; places come in plan order."""
         place = self._place(box)
         if not self._axes:
             # Nothing is reduced: every element has one box that answers for it.

@@ -1,38 +1,41 @@
 """Doing the work: boxes to backends, in threads or elsewhere, answers in plan order.
 
-At most twice as many boxes are under way as there are workers, so memory is bounded
-whatever the array's size. An error or Ctrl-C stops the rest at once.
+At most twice as many bundles of boxes are under way as there are workers, so memory is
+bounded whatever the array's size. An error or Ctrl-C stops the rest at once.
 """
 
 from __future__ import annotations
 
 import math
-import threading
+import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
-from functools import partial as bind
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from activecore.answer import BoxAnswer, Task, answer_box
-from activecore.cancel import cancellable
+from activecore.answer import BoxAnswer, Task
+from activecore.assignment import Assignment
 from activecore.choose import Chain
 from activecore.combine import Combiner
-from activecore.errors import BackendUnavailable
+from activecore.job import Job
 from activecore.model import ArrayInfo, ChunkBatch
 from activecore.operations import Values
 from activecore.plan import Plan
+from activecore.pools import in_pool, in_threads
 from activecore.question import Question
 from activecore.recording import active_runs
 
-__all__ = ["box_chunks", "execute", "tasks"]
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["Workers", "box_chunks", "execute", "is_cluster", "tasks"]
 
 Array: TypeAlias = NDArray[Any]
+Workers: TypeAlias = "Executor | Client"
+"""Where work is done instead of threads of this process."""
 
 
 def box_chunks(info: ArrayInfo, chain: Chain) -> int:
@@ -65,10 +68,18 @@ def _check(question: Question, chain: Chain) -> None:
         chain.check(question.variable, batch, question.asks)
 
 
-def tasks(plan: Plan, info: ArrayInfo, most: int) -> Iterator[Task]:
-    """Give the plan's boxes, located, in plan order."""
-    for box in plan.boxes(most):
+def tasks(
+    plan: Plan, info: ArrayInfo, most: int, axes: Sequence[int] = ()
+) -> Iterator[Task]:
+    """Give the plan's boxes, located, in plan order; ``axes`` are those reduced."""
+    for box in plan.boxes(most, axes):
         yield Task(box, info.index.locate(box.coords()))
+
+
+def is_cluster(workers: object) -> TypeGuard[Client]:
+    """Tell whether this is a client of Dask's; imports nothing."""
+    distributed = sys.modules.get("distributed")
+    return distributed is not None and isinstance(workers, distributed.Client)
 
 
 def execute(
@@ -78,7 +89,7 @@ def execute(
     chain: Chain,
     *,
     threads: int,
-    executor: Executor | None = None,
+    executor: Workers | None = None,
     deadline: float | None = None,
 ) -> tuple[Values, Array]:
     """Answer a question about a plan.
@@ -87,11 +98,10 @@ def execute(
     ----------
     threads
         Boxes at work at once, in threads of this process. Twice as many are under
-        way at most, with an executor too.
+        way at most.
     executor
-        Where the work is done instead; it needs nothing but ``submit``. Work that it
-        has begun is not told of an error elsewhere or of Ctrl-C: what it has not
-        begun is cancelled.
+        Where the work is done instead: an executor, which needs nothing but
+        ``submit``, or a client of a Dask cluster. The result has the same bits.
     deadline
         Seconds after which the run is given up; None: never.
 
@@ -108,79 +118,36 @@ def execute(
     runs = active_runs()
     for run in runs:
         run.planned(plan.chunks)
+
+    def note(done: BoxAnswer) -> None:
+        for run in runs:
+            run.answered(dict(done.backends), done.cost, done.fallbacks)
+
     most = box_chunks(info, chain)
     _check(question, chain)
     combiner = Combiner(plan, question.operation, question.identity, question.axes)
-    work = tasks(plan, info, most)
-    answer = bind(answer_box, question, chain)
-    for done in _answers(answer, work, threads, executor, deadline):
-        combiner.add(done.box, done.values, done.count)
-        for run in runs:
-            run.answered(dict(done.backends), done.cost, done.fallbacks)
+    assignment = Assignment(
+        job=Job.of(question, chain),
+        operation=question.operation,
+        axes=question.axes,
+        tasks=tasks(plan, info, most, question.axes),
+        boxes=plan.chunks // most + 1,
+        box_chunks=most,
+        note=note,
+        until=None if deadline is None else time.monotonic() + deadline,
+    )
+    for answer in _answers(assignment, threads, executor):
+        combiner.add(answer.box, answer.values, answer.count)
     return combiner.result()
 
 
 def _answers(
-    answer: Callable[[Task], BoxAnswer],
-    work: Iterator[Task],
-    threads: int,
-    executor: Executor | None,
-    deadline: float | None,
+    assignment: Assignment, threads: int, executor: Workers | None
 ) -> Iterator[BoxAnswer]:
-    """Run the tasks and give their answers in order, a bounded number ahead."""
-    until = None if deadline is None else time.monotonic() + deadline
-    if executor is not None:
-        yield from _window(executor, answer, work, 2 * threads, until)
-        return
-    cancelled = threading.Event()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="activecore")
-    try:
-        in_thread = bind(_in_thread, cancelled, answer)
-        yield from _window(pool, in_thread, work, 2 * threads, until)
-    except BaseException:
-        # Also for KeyboardInterrupt and for a consumer that went away.
-        cancelled.set()
-        raise
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    if executor is None:
+        return in_threads(assignment, threads)
+    if is_cluster(executor):
+        from activecore.cluster import on_cluster
 
-
-def _in_thread(
-    cancelled: threading.Event, answer: Callable[[Task], BoxAnswer], task: Task
-) -> BoxAnswer:
-    with cancellable(cancelled):
-        return answer(task)
-
-
-def _window(
-    pool: Executor,
-    answer: Callable[[Task], BoxAnswer],
-    work: Iterator[Task],
-    ahead: int,
-    until: float | None,
-) -> Iterator[BoxAnswer]:
-    pending: deque[Future[BoxAnswer]] = deque()
-    try:
-        for task in work:
-            pending.append(pool.submit(answer, task))
-            if len(pending) >= ahead:
-                yield _result(pending.popleft(), until)
-        while pending:
-            yield _result(pending.popleft(), until)
-    finally:
-        for future in pending:
-            future.cancel()
-
-
-def _result(future: Future[BoxAnswer], until: float | None) -> BoxAnswer:
-    if until is None:
-        return future.result()
-    try:
-        return future.result(timeout=max(0.0, until - time.monotonic()))
-    except FutureTimeout as error:
-        future.cancel()
-        if not future.done():
-            raise BackendUnavailable(
-                "the run did not end within its deadline"
-            ) from error
-        raise
+        return on_cluster(assignment, executor)
+    return in_pool(assignment, executor, threads)

@@ -88,7 +88,7 @@ def explain(
     refusals: dict[str, None] = {}
     without = batches = stored = objects = returned = 0
     most = box_chunks(info, chain)
-    for task in tasks(plan, info, most):
+    for task in tasks(plan, info, most, question.axes):
         layouts = task.located.layouts
         without += int(((layouts == ABSENT) | (layouts == INLINE)).sum())
         for number in np.unique(layouts[layouts >= 0]).tolist():

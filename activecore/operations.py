@@ -177,7 +177,7 @@ def _merge_moments(values: Values, count: Array, axes: Axes) -> Values:
 def _accumulate_moments(
     held: Values, before: Array, values: Values, count: Array
 ) -> None:
-    counts = np.stack([before, np.broadcast_to(count, before.shape)])
+    counts = np.stack(np.broadcast_arrays(before, count))
     stacked = tuple(np.stack(pair) for pair in zip(held, values, strict=True))
     merged = _merge_moments(stacked, counts, (0,))
     for value, new in zip(held, merged, strict=True):

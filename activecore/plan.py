@@ -10,8 +10,8 @@ Each dimension is planned by itself:
 4. Groups are cut into *boxes*, rectangles of at most so many chunks. A box is what a
    worker gets: its chunks' partials reshape to the rectangle and merge without a loop.
 
-The order of boxes follows from the selection, the grid and the box size alone, and is
-the order in which answers are combined.
+The order of boxes follows from the selection, the grid, the box size and the reduced
+dimensions alone, and is the order in which answers are combined.
 """
 
 from __future__ import annotations
@@ -116,15 +116,22 @@ class Plan:
         ordered[restore] = along
         return ordered
 
-    def boxes(self, most: int) -> Iterator[Box]:
-        """Cut the groups into boxes of at most ``most`` chunks, in plan order."""
+    def boxes(self, most: int, reduced: Sequence[int] = ()) -> Iterator[Box]:
+        """Cut the groups into boxes of at most ``most`` chunks, in plan order.
+
+        Boxes that differ along ``reduced`` dimensions only, whose answers merge, come
+        one after another, as far as their cuts allow.
+        """
         if 0 in self.shape:
             return
-        for group in itertools.product(*self.classes):
-            yield from _cut(group, most)
+        last = set(reduced)
+        order = sorted(range(len(self.shape)), key=lambda axis: (axis in last, axis))
+        for picked in itertools.product(*(self.classes[axis] for axis in order)):
+            by_axis = dict(zip(order, picked, strict=True))
+            yield from _cut([by_axis[axis] for axis in sorted(order)], order, most)
 
 
-def _cut(group: Sequence[_Class], most: int) -> Iterator[Box]:
+def _cut(group: Sequence[_Class], order: Sequence[int], most: int) -> Iterator[Box]:
     lengths: list[int] = []
     room = max(1, most)
     for chosen in reversed(group):
@@ -133,19 +140,27 @@ def _cut(group: Sequence[_Class], most: int) -> Iterator[Box]:
         length = max(1, min(len(chosen.chunks), room))
         lengths.insert(0, length)
         room //= length
-    cuts = [
-        [
-            (chosen.chunks[at : at + length], chosen.starts[at : at + length])
-            for at in range(0, len(chosen.chunks), length)
-        ]
+    selection = tuple(chosen.selection for chosen in group)
+    widths = tuple(chosen.width for chosen in group)
+    pieces = [
+        -(-len(chosen.chunks) // length)
         for chosen, length in zip(group, lengths, strict=True)
     ]
-    for pieces in itertools.product(*cuts):
+    # Counted, not listed: there may be a million boxes.
+    for number in range(math.prod(pieces)):
+        begins, rest = [0] * len(group), number
+        for axis in reversed(order):
+            rest, piece = divmod(rest, pieces[axis])
+            begins[axis] = piece * lengths[axis]
+        parts = [
+            slice(begin, begin + length)
+            for begin, length in zip(begins, lengths, strict=True)
+        ]
         yield Box(
-            selection=tuple(chosen.selection for chosen in group),
-            widths=tuple(chosen.width for chosen in group),
-            chunks=tuple(chunks for chunks, _ in pieces),
-            starts=tuple(starts for _, starts in pieces),
+            selection=selection,
+            widths=widths,
+            chunks=tuple(c.chunks[part] for c, part in zip(group, parts, strict=True)),
+            starts=tuple(c.starts[part] for c, part in zip(group, parts, strict=True)),
         )
 
 

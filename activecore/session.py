@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 from activecore.backend import StorageBackend
 from activecore.choose import Chain
 from activecore.errors import ConfigError, SourceChanged
+from activecore.execute import Workers
 from activecore.model import ArrayInfo, source_version
 
 if TYPE_CHECKING:
@@ -33,8 +33,13 @@ class Session:
         threads: int | None = None,
         deadline: float | None = None,
         fall_back: bool = True,
-        executor: Executor | None = None,
+        executor: Workers | None = None,
     ) -> None:
+        if executor is not None and not callable(getattr(executor, "submit", None)):
+            raise ConfigError(
+                "executor must be one of concurrent.futures or a client of a Dask "
+                f"cluster, not {type(executor).__name__}"
+            )
         if threads is not None and (not isinstance(threads, int) or threads < 1):
             raise ConfigError(f"threads must be a number from 1 up, not {threads!r}")
         self.backends = tuple(backends)

@@ -1,0 +1,160 @@
+"""Executors of ``concurrent.futures``: the same bits, and what travels to processes."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import os
+import pickle
+import sys
+import time
+import types
+
+import numpy as np
+import pytest
+from memory import MemoryBackend, array_of
+from travelling import processes, traced, traces
+
+import activecore
+from activecore.array import ActiveArray
+from activecore.errors import BackendUnavailable, ChunkDecodeError, ConfigError
+from activecore.lending import forget, lend
+from activecore.session import Session
+
+FIELD = np.random.default_rng(1).normal(280, 15, (140, 9, 8)).astype("f4")
+QUESTIONS = [
+    (reduction, axis)
+    for reduction in ("mean", "std", "max", "count")
+    for axis in (None, 0, (1, 2), 2)
+]
+
+
+@pytest.fixture(scope="module")
+def pool():
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+        yield pool
+
+
+def answers_of(array):
+    answers = [array.reduce(*question) for question in QUESTIONS]
+    return [np.ma.getdata(answer).tobytes() for answer in [*answers, array[::3].read()]]
+
+
+def test_processes_give_the_same_bits(pool, tmp_path):
+    here = array_of(FIELD, (3, 4, 5), threads=2, batch_chunks=1)
+    there = traced(tmp_path, FIELD, (3, 4, 5), pool, batch_chunks=1)
+    assert answers_of(there) == answers_of(here)
+    assert str(os.getpid()) not in processes(tmp_path, "batch")
+
+
+def test_any_object_with_submit_will_do():
+    class Eager:
+        def submit(self, work, *arguments):
+            future = concurrent.futures.Future()
+            future.set_result(work(*arguments))
+            return future
+
+    array = array_of(FIELD, (3, 4, 5), batch_chunks=1)
+    session = Session(array._session.backends, None, executor=Eager())
+    assert answers_of(ActiveArray(array.info, session)) == answers_of(array)
+
+
+def test_a_process_keeps_a_backend_between_batches_and_runs(pool, tmp_path):
+    array = traced(tmp_path, FIELD, (1, 9, 8), pool, batch_chunks=1)
+    for _ in range(4):
+        array.max()
+    made = processes(tmp_path, "made")
+    assert len(made) == len(set(made)) <= 2
+    assert len(traces(tmp_path, "batch")) == 4 * 140
+    assert traces(tmp_path, "closed") == []
+
+
+def test_backends_are_closed_when_the_processes_end(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        traced(tmp_path, FIELD, (20, 9, 8), pool).max()
+    assert processes(tmp_path, "closed") == processes(tmp_path, "made")
+
+
+def test_a_backend_nobody_uses_is_closed_to_make_room(tmp_path):
+    from travelling import Traced
+
+    pickles = [pickle.dumps(Traced(tmp_path, batch_chunks=n)) for n in range(1, 11)]
+    first = lend(pickles[0])
+    assert lend(pickles[0]) is first
+    for pickled in pickles[1:]:
+        lend(pickled)
+    assert len(traces(tmp_path, "closed")) == 1  # the second: the first is in use
+    del first
+    assert len(traces(tmp_path, "closed")) == 2
+    for pickled in pickles:
+        forget(pickled)
+    assert len(traces(tmp_path, "closed")) == 10
+
+
+def test_an_error_in_a_process_names_the_chunk_and_stops_the_run(pool, tmp_path):
+    array = traced(tmp_path, FIELD, (1, 9, 8), pool, batch_chunks=1)
+    array._session.backends[0].fails = "20/0/0"
+    with pytest.raises(ChunkDecodeError, match="the checksum is wrong") as caught:
+        array.mean()
+    assert caught.value.coords == (20, 0, 0)
+    assert str(caught.value).startswith("x chunk (20, 0, 0) in 20/0/0")
+    assert len(traces(tmp_path, "batch")) < 140
+
+
+def test_threads_of_others_are_told_when_a_run_is_over(tmp_path):
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        array = traced(tmp_path, FIELD, (1, 9, 8), pool, batch_chunks=1)
+        array._session.backends[0].pause = 0.01
+        array._session.backends[0].fails = "0/0/0"
+        with pytest.raises(ChunkDecodeError):
+            array.mean()
+        time.sleep(0.1)
+        asked = len(traces(tmp_path, "batch"))
+        time.sleep(0.1)
+        assert len(traces(tmp_path, "batch")) == asked < 100
+
+
+def test_a_record_counts_what_processes_do(pool, tmp_path):
+    told = []
+    with activecore.record(progress=lambda run: told.append(run.chunks)) as run:
+        traced(tmp_path, FIELD, (1, 9, 8), pool, batch_chunks=1).mean()
+    assert run.chunks == run.requests == 140
+    assert run.backends == {"traced": 140}
+    assert run.bytes_read == FIELD.nbytes
+    assert len(set(told)) > 5
+
+
+def test_a_worker_that_dies_is_a_named_error(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        array = traced(tmp_path, FIELD, (20, 9, 8), pool)
+        array._session.backends[0].dies = "0/0/0"
+        with pytest.raises(BackendUnavailable, match="executor broke"):
+            array.mean()
+
+
+def test_a_backend_that_cannot_travel_is_a_named_error(pool):
+    backend = MemoryBackend()
+    array = array_of(FIELD, (20, 9, 8), backend=backend)
+    backend.lock = os.scandir(".")
+    with backend.lock, pytest.raises(ConfigError, match="'memory' cannot travel"):
+        ActiveArray(array.info, Session([backend], None, executor=pool)).mean()
+
+
+def test_a_worker_that_lacks_a_backend_says_what_to_do(pool, monkeypatch):
+    module = types.ModuleType("only_here")
+    backend_class = type("Here", (MemoryBackend,), {"__module__": "only_here"})
+    module.Here = backend_class
+    monkeypatch.setitem(sys.modules, "only_here", module)
+    backend = backend_class()
+    array = array_of(FIELD, (20, 9, 8), backend=backend)
+    with pytest.raises(ConfigError, match="No module named 'only_here'.*install there"):
+        ActiveArray(array.info, Session([backend], None, executor=pool)).mean()
+
+
+@pytest.mark.parametrize("executor", [3, "dask", object()])
+def test_what_is_no_executor_is_a_named_error(executor):
+    with pytest.raises(ConfigError, match="executor must be"):
+        Session([MemoryBackend()], None, executor=executor)
