@@ -124,9 +124,11 @@ def stop(daemon: Daemon) -> bool:
             end()
         limit = time.monotonic() + STOP_LIMIT
         while time.monotonic() < limit:
-            if daemon.process() is None:
+            with suppress(psutil.TimeoutExpired):
+                process.wait(_PAUSE)
                 return True
-            time.sleep(_PAUSE)
+            if daemon.process() is None:  # ended, and its parent does not ask for it
+                return True
     raise ServicesError(f"process {daemon.pid} cannot be ended")
 
 
