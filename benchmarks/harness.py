@@ -4,7 +4,8 @@ A *case* is one question to several *contenders*. Each contender lives in a proc
 its own, warmed by one call that is not counted (or, where start-up is the question, in
 a new process for each call). The calls are interleaved: round after round every
 contender has one turn, so that whatever else the machine does meets all of them alike.
-Ratios are taken within a round; what is shown is their median and quartiles.
+Ratios are taken within a round; what is shown is their median and quartiles. Whoever
+fails, takes too long or answers something else is in the table with what went wrong.
 
 A suite is a module with ``run(quick)``, which calls ``run_suite``::
 
@@ -26,6 +27,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -73,6 +75,9 @@ class Contender:
     """Whether each call has a new process. It is the call alone that is timed."""
     is_floor: bool = False
     """Whether it does less than was asked, to show what cannot be beaten."""
+    meter: Callable[[], Mapping[str, float]] | None = None
+    """Called here after each call: figures about it, of what it has called on. Begins
+    to count anew each time."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,12 @@ class Case:
     """What the reader of the table should know."""
     rtol: float | None = 1e-5
     """By how much answers may differ; None: they answer different questions."""
+    expected: Any = None
+    """The right answer; the first contender's if omitted."""
+    fewest: int = FEWEST
+    """Rounds at least; less where peers take minutes."""
+    limit: float = 600.0
+    """Seconds that one call may take before it is given up."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,8 @@ class Ran:
     """Largest resident size of its process so far, bytes."""
     figures: Mapping[str, float]
     """Its own figures, of the last round."""
+    error: str | None = None
+    """What went wrong; the figures are then of the rounds before, if any."""
 
 
 @dataclass(frozen=True)
@@ -143,17 +156,21 @@ class Ratio:
         return cls(median, low, high)
 
 
+class _Failure(Exception):
+    """A contender did not answer; says why in one line."""
+
+
 class _Process:
     """A contender's process; it waits between turns without using a processor."""
 
-    def __init__(self, contender: Contender, threads: int) -> None:
+    def __init__(self, contender: Contender, threads: int, limit: float) -> None:
         function = contender.prepare
         environment = {
             name: value
             for name, value in os.environ.items()
             if name not in NOT_FOR_BENCHMARKS
         }
-        self._name = contender.name
+        self._limit = limit
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "worker.py")],
             stdin=subprocess.PIPE,
@@ -173,13 +190,29 @@ class _Process:
     def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
         assert self._process.stdout is not None  # noqa: S101
-        self._process.stdin.write(json.dumps(question) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        late = threading.Event()
+        watch = threading.Timer(self._limit, self._give_up, [late])
+        watch.start()
+        try:
+            self._process.stdin.write(json.dumps(question) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            watch.cancel()
+        if late.is_set():
+            raise _Failure(f"no answer in {self._limit:.0f} s")
         if not line:
-            raise RuntimeError(f"{self._name} died; see its message above")
+            raise _Failure(f"its process ended (status {self._process.wait()})")
         answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise _Failure(answer["error"])
         return answer
+
+    def _give_up(self, late: threading.Event) -> None:
+        late.set()
+        self._process.kill()
 
     def turn(self) -> dict[str, Any]:
         """Let it answer once."""
@@ -198,79 +231,108 @@ class _Process:
             self._process.stdout.close()
 
 
-def measure(case: Case, *, quick: bool = False) -> dict[str, Ran]:
-    """Let the contenders of a case take turns.
+class _Seat:
+    """A contender's place in a case: its process, its turns, and what went wrong."""
 
-    Raises
-    ------
-    RuntimeError
-        A contender failed, or answered something else than the first one did.
-    """
-    processes = {
-        one.name: _Process(one, case.threads)
-        for one in case.contenders
-        if not one.is_fresh
-    }
+    def __init__(self, contender: Contender, case: Case) -> None:
+        self.contender = contender
+        self.turns: list[dict[str, Any]] = []
+        self.error: str | None = None
+        self._case = case
+        self._process: _Process | None = None
+
+    def warm(self) -> None:
+        """Let it answer once without counting, unless it starts anew each time."""
+        if not self.contender.is_fresh:
+            self._attempt(self._turn)
+
+    def take(self) -> None:
+        """Let it answer once, unless it has failed before."""
+        if self.error is None:
+            turn = self._attempt(self._turn)
+            if turn is not None:
+                self.turns.append(turn)
+
+    def _attempt(self, turn: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+        try:
+            return turn()
+        except _Failure as failure:
+            self.error = str(failure)
+            self.close()
+            return None
+
+    def _turn(self) -> dict[str, Any]:
+        meter = self.contender.meter
+        if self._process is None:
+            self._process = _Process(
+                self.contender, self._case.threads, self._case.limit
+            )
+        if meter is not None:
+            meter()
+        turn = self._process.turn()
+        if meter is not None:
+            turn["figures"] |= meter()
+        if self.contender.is_fresh:
+            self.close()
+        return turn
+
+    def close(self) -> None:
+        """End its process."""
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    def compare(self, expected: Any) -> None:
+        """Take a fast wrong answer for none."""
+        if self.error is not None or self._case.rtol is None or self.contender.is_floor:
+            return
+        expected = np.asarray(expected, dtype=float)
+        answer = np.asarray(self.turns[-1]["answer"], dtype=float)
+        if answer.shape != expected.shape or not np.allclose(
+            answer, expected, rtol=self._case.rtol, atol=0, equal_nan=True
+        ):
+            self.error = f"wrong: {answer} where {expected} is right"
+
+    def ran(self) -> Ran:
+        """Sum it up."""
+        reads = [turn["read"] for turn in self.turns]
+        return Ran(
+            wall=tuple(turn["wall"] for turn in self.turns),
+            cpu=tuple(turn["cpu"] for turn in self.turns),
+            read=int(np.median(reads)) if reads else 0,
+            peak=max((turn["peak"] for turn in self.turns), default=0),
+            figures=self.turns[-1]["figures"] if self.turns else {},
+            error=self.error,
+        )
+
+
+def measure(case: Case, *, quick: bool = False) -> dict[str, Ran]:
+    """Let the contenders of a case take turns."""
     if len({one.name for one in case.contenders}) != len(case.contenders):
         raise ValueError(f"{case.name}: two contenders have one name")
-    turns: dict[str, list[dict[str, Any]]] = {one.name: [] for one in case.contenders}
+    seats = [_Seat(one, case) for one in case.contenders]
     try:
-        for process in processes.values():
-            process.turn()
+        for seat in seats:
+            seat.warm()
         begin = time.perf_counter()
-        fewest, most = (1, 1) if quick else (FEWEST, MOST)
+        fewest, most = (1, 1) if quick else (case.fewest, MOST)
         for number in range(most):
             # Not always in the same order: what comes after a hungry one is slower.
-            start = number % len(case.contenders)
-            for one in (*case.contenders[start:], *case.contenders[:start]):
-                turns[one.name].append(_turn(one, case, processes))
+            start = number % len(seats)
+            for seat in (*seats[start:], *seats[:start]):
+                seat.take()
             if number + 1 >= fewest and time.perf_counter() - begin > MOST_SECONDS:
                 break
     finally:
-        for process in processes.values():
-            process.close()
-    _check_answers(case, turns)
-    return {
-        name: Ran(
-            wall=tuple(turn["wall"] for turn in mine),
-            cpu=tuple(turn["cpu"] for turn in mine),
-            read=int(np.median([turn["read"] for turn in mine])),
-            peak=max(turn["peak"] for turn in mine),
-            figures=mine[-1]["figures"],
-        )
-        for name, mine in turns.items()
-    }
-
-
-def _turn(
-    one: Contender, case: Case, processes: Mapping[str, _Process]
-) -> dict[str, Any]:
-    if not one.is_fresh:
-        return processes[one.name].turn()
-    process = _Process(one, case.threads)
-    try:
-        return process.turn()
-    finally:
-        process.close()
-
-
-def _check_answers(case: Case, turns: Mapping[str, Sequence[dict[str, Any]]]) -> None:
-    """Compare with the first one's answer: a fast wrong answer is none."""
-    if case.rtol is None:
-        return
-    of_all = {
-        one.name: np.asarray(turns[one.name][-1]["answer"], dtype=float)
-        for one in case.contenders
-        if not one.is_floor
-    }
-    first, expected = next(iter(of_all.items()))
-    for name, answer in of_all.items():
-        if answer.shape != expected.shape or not np.allclose(
-            answer, expected, rtol=case.rtol, atol=0, equal_nan=True
-        ):
-            raise RuntimeError(
-                f"{case.name}: {name} answers {answer} where {first} says {expected}"
-            )
+        for seat in seats:
+            seat.close()
+    expected = case.expected
+    if expected is None and seats[0].error is None:
+        expected = seats[0].turns[-1]["answer"]
+    if expected is not None:
+        for seat in seats:
+            seat.compare(expected)
+    return {seat.contender.name: seat.ran() for seat in seats}
 
 
 def run_suite(
@@ -295,15 +357,24 @@ def run_suite(
         print(report.case_table(case, ran), flush=True)
         done.append((case, ran))
     results = {case.name: ran for case, ran in done}
-    judged = []
+    judged: list[tuple[Target, Ratio | None]] = []
     for target in targets:
-        ran = results[target.case]
-        ratio = Ratio.of(ran[target.slow].wall, ran[target.fast].wall)
-        judged.append((target, ratio))
+        slow = results[target.case][target.slow]
+        fast = results[target.case][target.fast]
+        failed = slow.error is not None or fast.error is not None
+        judged.append((target, None if failed else Ratio.of(slow.wall, fast.wall)))
     if judged and not quick:
         print(report.target_table(judged), flush=True)
     if not quick:
         report.write(RESULTS, name, title or name, done, judged)
+    ours = [
+        f"{case.name}: {one}: {result.error}"
+        for case, ran in done
+        for one, result in ran.items()
+        if one.startswith("activecore") and result.error is not None
+    ]
+    if ours:
+        sys.exit("\n".join(["activecore failed:", *ours]))
     return results
 
 

@@ -14,7 +14,8 @@ from machine import describe
 __all__ = ["case_table", "target_table", "write"]
 
 Done = Sequence[tuple[Case, Mapping[str, Ran]]]
-Judged = Sequence[tuple[Target, Ratio]]
+Judged = Sequence[tuple[Target, Ratio | None]]
+"""None: one of the two failed."""
 
 NOTE = (
     "Files are in the page cache. Each contender answers in a warmed process of its "
@@ -22,6 +23,9 @@ NOTE = (
     "ratios are taken within each round against the first contender: more than one "
     "means that it took that much longer."
 )
+
+
+_LONGEST_ERROR = 300
 
 
 def _time(seconds: float) -> str:
@@ -65,13 +69,19 @@ def case_table(case: Case, ran: Mapping[str, Ran]) -> str:
         head.insert(5, "GB/s")
     rows = [[*head, *own]]
     floors = {one.name for one in case.contenders if one.is_floor}
+    failures = []
     for name, one in ran.items():
+        shown = f"{name} (floor)" if name in floors else name
+        if one.error is not None:
+            rows.append([shown, "**failed**", *[""] * (len(rows[0]) - 2)])
+            failures.append(f"- {name} failed: {one.error[:_LONGEST_ERROR]}")
+            continue
         row = [
-            f"{name} (floor)" if name in floors else name,
+            shown,
             _time(float(np.median(one.wall))),
             _spread(one.wall),
             _time(float(np.median(one.cpu))),
-            _ratio(Ratio.of(one.wall, first.wall)),
+            "" if first.error else _ratio(Ratio.of(one.wall, first.wall)),
             _megabytes(one.read),
             _megabytes(one.peak),
         ]
@@ -81,11 +91,12 @@ def case_table(case: Case, ran: Mapping[str, Ran]) -> str:
             f"{one.figures[key]:.4g}" if key in one.figures else "" for key in own
         ]
         rows.append(row + figures)
-    rounds = len(first.wall)
+    rounds = max(len(one.wall) for one in ran.values())
     said = f"{case.threads} core{'s' if case.threads > 1 else ''}, {rounds} rounds"
     size = "" if case.nbytes is None else f", {_megabytes(case.nbytes)} MB decoded"
     note = f" {case.note}" if case.note else ""
-    return f"### {case.name}\n\n{said}{size}.{note}\n\n{_markdown(rows)}\n"
+    table = "\n".join([_markdown(rows), *(["", *failures] if failures else [])])
+    return f"### {case.name}\n\n{said}{size}.{note}\n\n{table}\n"
 
 
 def target_table(judged: Judged) -> str:
@@ -94,8 +105,12 @@ def target_table(judged: Judged) -> str:
     for target, ratio in judged:
         bound = target.at_least if target.at_least is not None else target.at_most
         sign = "≥" if target.at_least is not None else "≤"
-        met = "yes" if target.is_met(ratio) else "**no**"
-        rows.append([target.says, f"{sign} {bound:g}", _ratio(ratio), met, target.case])
+        if ratio is None:
+            measured, met = "one of them failed", "not measured"
+        else:
+            measured = _ratio(ratio)
+            met = "yes" if target.is_met(ratio) else "**no**"
+        rows.append([target.says, f"{sign} {bound:g}", measured, met, target.case])
     return _markdown(rows) + "\n"
 
 
@@ -127,9 +142,9 @@ def write(
                 "slow": target.slow,
                 "at_least": target.at_least,
                 "at_most": target.at_most,
-                "median": ratio.median,
-                "quartiles": [ratio.low, ratio.high],
-                "met": target.is_met(ratio),
+                "median": None if ratio is None else ratio.median,
+                "quartiles": None if ratio is None else [ratio.low, ratio.high],
+                "met": None if ratio is None else target.is_met(ratio),
             }
             for target, ratio in judged
         ],
@@ -167,15 +182,26 @@ def _draw(path: Path, title: str, done: Done) -> None:
         floors = {one.name for one in case.contenders if one.is_floor}
         first = next(iter(ran))
         for place, (name, one) in enumerate(ran.items()):
+            if one.error is not None:
+                panel.annotate(
+                    " failed",
+                    (0, place),
+                    xycoords=("axes fraction", "data"),
+                    va="center",
+                    fontsize=8,
+                )
+                continue
             low, median, high = np.quantile(one.wall, (0.25, 0.5, 0.75)).tolist()
             colour = "#d95f02" if name.startswith("activecore") else "#7570b3"
             if name in floors:
                 colour = "#aaaaaa"
             panel.barh(place, median, color=colour, height=0.7)
             panel.plot([low, high], [place, place], color="black", linewidth=1)
-            ratio = Ratio.of(one.wall, ran[first].wall)
+            text = _time(median)
+            if ran[first].error is None:
+                text += f"  (x {Ratio.of(one.wall, ran[first].wall).median:.2g})"
             panel.annotate(
-                f"{_time(median)}  (x {ratio.median:.2g})",
+                text,
                 (max(high, median), place),
                 xytext=(4, 0),
                 textcoords="offset points",

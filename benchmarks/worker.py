@@ -12,7 +12,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,26 +62,34 @@ def main() -> None:
     task = json.loads(sys.stdin.readline())
     cores = sorted(os.sched_getaffinity(0))[: task["threads"]]
     os.sched_setaffinity(0, cores)
-    function = getattr(importlib.import_module(task["module"]), task["function"])
-    call = function(**task["options"])
-    print("{}", file=replies, flush=True)
-    for _ in sys.stdin:
-        read, cpu, begin = _bytes_read(), _cpu(), time.perf_counter()
-        answer = call()
-        wall = time.perf_counter() - begin
-        cpu, read = _cpu() - cpu, _bytes_read() - read
-        figures: Mapping[str, Any] = {}
-        if isinstance(answer, tuple):
-            answer, figures = answer
-        reply = {
-            "wall": wall,
-            "cpu": cpu,
-            "read": read,
-            "peak": _peak(),
-            "answer": _shown(answer),
-            "figures": dict(figures),
-        }
-        print(json.dumps(reply), file=replies, flush=True)
+    try:
+        function = getattr(importlib.import_module(task["module"]), task["function"])
+        call = function(**task["options"])
+        print("{}", file=replies, flush=True)
+        for _ in sys.stdin:
+            print(json.dumps(_turn(call)), file=replies, flush=True)
+    except Exception as error:
+        story = " ".join(f"{type(error).__name__}: {error}".split())
+        print(json.dumps({"error": story}), file=replies, flush=True)
+        raise
+
+
+def _turn(call: Callable[[], Any]) -> dict[str, Any]:
+    read, cpu, begin = _bytes_read(), _cpu(), time.perf_counter()
+    answer = call()
+    wall = time.perf_counter() - begin
+    cpu, read = _cpu() - cpu, _bytes_read() - read
+    figures: Mapping[str, Any] = {}
+    if isinstance(answer, tuple):
+        answer, figures = answer
+    return {
+        "wall": wall,
+        "cpu": cpu,
+        "read": read,
+        "peak": _peak(),
+        "answer": _shown(answer),
+        "figures": dict(figures),
+    }
 
 
 if __name__ == "__main__":
