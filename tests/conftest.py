@@ -5,7 +5,11 @@ import signal
 
 # Before netCDF4, whose own HDF5 plugins h5py would otherwise find and cannot use.
 import hdf5plugin  # noqa: F401 - imported for what it registers
+import pytest
+from homes import HOMES, home_of
 from hypothesis import settings
+
+from services.errors import ServicesError
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("activecore", deadline=None, print_blob=True)
@@ -17,3 +21,23 @@ settings.load_profile("ci" if os.environ.get("CI") else "activecore")
 # A shell that runs the tests in the background has them, and what they start, ignore
 # Ctrl-C; some of them are about Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--backend",
+        choices=["posix", *HOMES],
+        default="posix",
+        help="which backend the agreement suite asks",
+    )
+
+
+@pytest.fixture(scope="session")
+def home(pytestconfig):
+    """Where files are placed, and opened through the backend that was chosen."""
+    try:
+        home = home_of(pytestconfig.getoption("--backend"))
+    except ServicesError as error:
+        pytest.exit(str(error), returncode=1)
+    yield home
+    home.close()

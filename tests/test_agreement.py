@@ -1,6 +1,7 @@
 """activecore against the formats' oracles: random files here, real files below.
 
-``make fuzz`` asks the same kind of question thousands of times.
+``--backend=s3numpy`` or ``reductionist`` asks the same through the servers of ``make
+services``. ``make fuzz`` asks the same kind of question thousands of times.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_files import files, questions
 
-import activecore as ac
-
 SAMPLES = Path(iris_sample_data.path)
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
@@ -26,9 +25,9 @@ SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 @pytest.mark.filterwarnings("ignore")  # of the writers and oracles
-def test_random_files_and_questions_agree(data):
+def test_random_files_and_questions_agree(home, data):
     case = data.draw(files())
-    check(case, data.draw(questions(case.shape)))
+    check(case, data.draw(questions(case.shape)), home)
 
 
 def real_variables():
@@ -50,11 +49,10 @@ def real_variables():
 @pytest.mark.parametrize(("path", "name"), list(real_variables()))
 @given(st.data())
 @pytest.mark.filterwarnings("ignore")
-def test_real_files_agree(path, name, data):
+def test_real_files_agree(home, path, name, data):
     with netCDF4.Dataset(path) as ds:
         expected = np.ma.asarray(ds[name][...])
     mask = np.ma.getmaskarray(expected)
-    variable = ac.open(path, name, backend="posix")
-    check_variable(
-        variable, np.asarray(expected.data), mask, data.draw(questions(mask.shape))
-    )
+    variable = home.open(home.place_once(path), name)
+    question = data.draw(questions(mask.shape))
+    check_variable(variable, np.asarray(expected.data), mask, question, home)
