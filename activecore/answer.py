@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activecore.choose import Chain
-from activecore.combine import merge_box
+from activecore.combine import merge_box, reduce_box
 from activecore.elements import reduce_chunk_elements
 from activecore.errors import (
     BackendRefused,
@@ -21,7 +21,7 @@ from activecore.errors import (
     ChunkNotFound,
 )
 from activecore.model import ABSENT, INLINE, ChunkBatch, Cost, Located
-from activecore.operations import Values, reduce_elements
+from activecore.operations import OPERATION, Values, reduce_elements
 from activecore.plan import Box
 from activecore.question import Question
 
@@ -74,9 +74,7 @@ def answer_box(question: Question, chain: Chain, task: Task) -> BoxAnswer:
             batch = question.batch(number, box, located, rows)
             with _naming(question.variable, box, batch, rows):
                 answers.ask(chain, batch, rows)
-    values, count = merge_box(
-        box, question.operation, *answers.partials, question.axes, question.weights
-    )
+    values, count = answers.merged()
     return BoxAnswer(
         box, values, count, answers.cost, answers.backends, answers.fallbacks
     )
@@ -88,7 +86,10 @@ class _Rows:
     def __init__(self, question: Question, box: Box) -> None:
         self._question = question
         self._box = box
-        axes = question.chunk_axes
+        self._is_read = question.is_read(box)
+        """Whether the partials are the elements."""
+        self._operation = "select" if self._is_read else question.operation
+        axes = self._axes = () if self._is_read else question.axes_within(box)
         shape = tuple(1 if a in axes else w for a, w in enumerate(box.widths))
         self._shape = (len(box), *shape)
         self._values: Values | None = None
@@ -100,10 +101,10 @@ class _Rows:
     def ask(self, chain: Chain, batch: ChunkBatch, rows: Array) -> None:
         """Let a backend answer for these chunks."""
         question = self._question
-        answer = chain.answer(question.variable, batch, question.asks)
+        answer = chain.answer(question.variable, batch, question.asks_of(self._box))
         partial = answer.partial
         values, count = partial.values, partial.count
-        if answer.operation != question.operation:
+        if answer.operation != self._operation:
             # The last resort: the backend sent the elements, we reduce them.
             values, count = self._reduced(values[0], ~count)
         if len(batch) == self._shape[0] and len(partial.absent) == 0:
@@ -125,9 +126,9 @@ class _Rows:
         question, box = self._question, self._box
         missing = question.layouts[0].missing
         native = block.astype(block.dtype.newbyteorder("="), copy=False)
-        if question.unpack is None:
+        if question.unpack is None or self._is_read:
             values, count = reduce_chunk_elements(
-                native, missing, box.selection, question.chunk_axes, question.operation
+                native, missing, box.selection, self._axes, self._operation
             )
         else:
             (elements,), valid = reduce_chunk_elements(
@@ -152,9 +153,20 @@ class _Rows:
         if question.unpack is not None:
             elements = question.unpack.unpack(elements)
         masked = invalid if invalid.any() else None
-        return reduce_elements(
-            elements, masked, question.chunk_axes, question.operation
-        )
+        return reduce_elements(elements, masked, self._axes, self._operation)
+
+    def merged(self) -> tuple[Values, Array]:
+        """Merge the partials of the box's chunks."""
+        question, box = self._question, self._box
+        values, behind = self.partials
+        if not self._is_read:
+            return merge_box(
+                box, self._operation, values, behind, question.axes, question.weights
+            )
+        (elements,) = values
+        if question.unpack is not None:
+            elements = question.unpack.unpack(elements)
+        return reduce_box(box, question.operation, elements, behind, question.axes)
 
     def _store(self, rows: Array, values: Values, count: Array) -> None:
         held, behind = self.partials
@@ -166,10 +178,12 @@ class _Rows:
     def partials(self) -> tuple[Values, Array]:
         """Values and count of every chunk, identities where none was answered."""
         if self._values is None or self._behind is None:
-            kind = np.bool_ if self._question.operation == "select" else np.int64
-            self._values = tuple(
-                np.full(self._shape, v) for v in self._question.chunk_identity
-            )
+            kind = np.bool_ if self._operation == "select" else np.int64
+            identity = self._question.chunk_identity
+            if self._is_read:
+                dtype = self._question.layouts[0].dtype.newbyteorder("=")
+                identity = OPERATION["select"].identity(dtype)
+            self._values = tuple(np.full(self._shape, v) for v in identity)
             self._behind = np.zeros(self._shape, dtype=kind)
         return self._values, self._behind
 

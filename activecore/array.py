@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Self, TypeAlias
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from activecore.errors import SelectionError, UnsupportedDtype, UnsupportedReduction
 from activecore.execute import execute
 from activecore.explain import Explanation, explain
+from activecore.grouped import GroupedArray
+from activecore.groups import Groups
 from activecore.model import ArrayInfo, is_reducible
 from activecore.named_reductions import NamedReductions
 from activecore.plan import Plan, make_plan
@@ -152,6 +154,37 @@ class ActiveArray(NamedReductions):
             keys[number] = key
         return self[tuple(keys)]
 
+    def groupby(
+        self, dim: int | str, labels: ArrayLike, *, groups: ArrayLike | None = None
+    ) -> GroupedArray:
+        """Group the positions of a dimension: ``tas.groupby("time", months).mean()``.
+
+        Reads nothing. When it is reduced, each chunk is read once, and chunks that lie
+        within one group are reduced where they lie.
+
+        Parameters
+        ----------
+        dim
+            The dimension, by name or number.
+        labels
+            1-D, one for each position: numbers, text or dates. Those of one label are
+            a group. What is masked, NaN, NaT or None belongs nowhere and is not read.
+        groups
+            The labels wanted, in the order wanted, those that never occur included;
+            None: all that occur, sorted.
+
+        Returns
+        -------
+        GroupedArray
+            With the same reductions; ``groups`` has the labels.
+
+        Raises
+        ------
+        SelectionError
+            The labels do not fit.
+        """
+        return GroupedArray(self, dim, labels, groups)
+
     # -- reading ------------------------------------------------------------------
 
     def read(self) -> np.ma.MaskedArray[Any, Any]:
@@ -202,6 +235,7 @@ class ActiveArray(NamedReductions):
         weights: Weights | None = None,
         components: bool = False,
         out: Array | None = None,
+        groups: Mapping[str, Groups] | None = None,
     ) -> Any:
         """Reduce the selected elements.
 
@@ -229,6 +263,9 @@ class ActiveArray(NamedReductions):
         out
             An array of the result's shape that receives it. What is masked becomes
             masked there, or NaN in an ordinary array of floats.
+        groups
+            How positions of dimensions that are not reduced are gathered; ``groupby``
+            gives them.
 
         Returns
         -------
@@ -246,16 +283,21 @@ class ActiveArray(NamedReductions):
         row = reduction_of(reduction)
         in_float = dtype is not None and np.dtype(dtype).kind == "f"
         plan, question = self._asked(
-            row, axis, dim, skipna=skipna, weights=weights, in_float=in_float
+            row,
+            axis,
+            dim,
+            skipna=skipna,
+            weights=weights,
+            in_float=in_float,
+            groups=groups,
         )
         values, count = self._run(question, plan)
         packing = self._info.packing
         if packing is not None and question.unpack is None:
             values = unpack_values(question.operation, values, count, packing)
+        lengths = plan.lengths(question.axes)
         shape = tuple(
-            1 if a in question.axes else plan.shape[a]
-            for a in self._kept
-            if keepdims or a not in question.axes
+            lengths[a] for a in self._kept if keepdims or a not in question.axes
         )
         if components:
             if out is not None or dtype is not None:
@@ -288,13 +330,14 @@ class ActiveArray(NamedReductions):
         *,
         dim: Axis = None,
         weights: Weights | None = None,
+        groups: Mapping[str, Groups] | None = None,
     ) -> Explanation:
         """Say who would answer a reduction, why not the others, and what it costs.
 
         Reads no chunk (of a sharded Zarr array, the indexes of the shards).
         """
         row = reduction_of(reduction)
-        plan, question = self._asked(row, axis, dim, weights=weights)
+        plan, question = self._asked(row, axis, dim, weights=weights, groups=groups)
         return explain(reduction, question, plan, self._info, self._session.chain())
 
     def _asked(
@@ -306,6 +349,7 @@ class ActiveArray(NamedReductions):
         skipna: bool = False,
         weights: Weights | None = None,
         in_float: bool = False,
+        groups: Mapping[str, Groups] | None = None,
     ) -> tuple[Plan, Question]:
         self._require_numbers()
         if axis is not None and dim is not None:
@@ -313,7 +357,8 @@ class ActiveArray(NamedReductions):
         numbers = axis_numbers(dim if axis is None else axis, self.dims)
         axes = [self._kept[number] for number in numbers]
         info = self._info
-        plan = make_plan(self._view, info.index.chunk_shape)
+        gathered = {} if groups is None else self._gathered(groups, axes)
+        plan = make_plan(self._view, info.index.chunk_shape, gathered)
         question = question_of_reduction(
             info,
             self._view,
@@ -325,6 +370,23 @@ class ActiveArray(NamedReductions):
             in_float=in_float,
         )
         return plan, question
+
+    def _gathered(
+        self, groups: Mapping[str, Groups], axes: Sequence[int]
+    ) -> dict[int, Groups]:
+        """Give groups by stored dimension."""
+        gathered = {}
+        for dim, asked in groups.items():
+            (number,) = axis_numbers(dim, self.dims)
+            if self._kept[number] in axes:
+                raise SelectionError(f"{dim!r} is grouped, so it cannot be reduced too")
+            if len(asked.numbers) != self.shape[number]:
+                raise SelectionError(
+                    f"{len(asked.numbers)} positions of {dim!r} are grouped, "
+                    f"but {self.shape[number]} are selected"
+                )
+            gathered[self._kept[number]] = asked
+        return gathered
 
     def _require_numbers(self) -> None:
         if not is_reducible(self._info.dtype) or len(self._info.layouts) == 0:

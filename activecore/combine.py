@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from activecore.operations import OPERATION, Values
+from activecore.groups import runs
+from activecore.operations import OPERATION, Values, reduce_elements
 from activecore.plan import Box, Plan
 
-__all__ = ["Combiner", "Weights", "merge_box"]
+__all__ = ["Combiner", "Weights", "merge_box", "reduce_box"]
 
 Array: TypeAlias = NDArray[Any]
 
@@ -45,9 +46,9 @@ def merge_box(
     Returns
     -------
     values, count
-        One array for the box: a reduced dimension has length one, another the
-        box's length along it. With weights, the values are the weighted sum and
-        the sum of the weights behind it.
+        One array for the box: a reduced dimension has length one, one that is
+        gathered the gatherings that occur, another the box's length along it. With
+        weights, the values are the weighted sum and the sum of the weights behind it.
     """
     ndim = len(box.shape)
     grid = box.shape
@@ -56,7 +57,7 @@ def merge_box(
     within: tuple[int, ...] = ()
     if len(weights) > 0:
         partials = _weigh(box, partials, behind, weights)
-        within = tuple(ndim + axis for axis in sorted(weights))
+        within = tuple(ndim + a for a in sorted(weights) if a not in box.gathers)
         behind = np.broadcast_to(behind, partials[0].shape)
     # Along an axis of one chunk there is nothing to merge.
     along = tuple(axis for axis in sorted(axes) if grid[axis] > 1) + within
@@ -64,11 +65,123 @@ def merge_box(
         with np.errstate(over="ignore", invalid="ignore"):
             partials = OPERATION[operation].merge(partials, behind, along)
         behind = np.add.reduce(behind, axis=along, keepdims=True)
-    if any(grid[axis] > 1 for axis in range(ndim) if axis not in axes):
+    for axis, labels in box.gathers.items():
+        partials, behind = _gathered(operation, partials, behind, axis, labels)
+    kept = [a for a in range(ndim) if a not in axes and a not in box.gathers]
+    if any(grid[axis] > 1 for axis in kept):
         # A count may stand for all values of its chunk; side by side it may not.
-        whole = tuple(1 if a in axes else w for a, w in enumerate(box.widths))
+        whole = tuple(w if a in kept else 1 for a, w in enumerate(box.widths))
         behind = np.broadcast_to(behind, behind.shape[:ndim] + whole)
     return tuple(_joined(value, ndim) for value in partials), _joined(behind, ndim)
+
+
+def reduce_box(
+    box: Box,
+    operation: str,
+    elements: Array,
+    valid: Array,
+    axes: Sequence[int],
+) -> tuple[Values, Array]:
+    """Reduce the elements of a box's chunks, gathering by gathering.
+
+    For chunks of which nothing but gathering reduces anything: their partials would be
+    as large as they are.
+
+    Parameters
+    ----------
+    elements, valid
+        Shape (n, *part), chunks in the box's order, unpacked where that is not linear;
+        which of them are not missing.
+    axes
+        All dimensions that end at length one.
+
+    Returns
+    -------
+    values, count
+        As ``merge_box`` gives them.
+    """
+    ndim = len(box.shape)
+    block = _joined(elements.reshape(box.shape + elements.shape[1:]), ndim)
+    kept = _joined(valid.reshape(box.shape + valid.shape[1:]), ndim)
+    invalid = None if kept.all() else ~kept[np.newaxis]
+    reduced = tuple(sorted({*axes, *box.gathers}))
+    labels = {
+        axis: np.broadcast_to(of, (len(of), box.widths[axis])).ravel()
+        for axis, of in box.gathers.items()
+    }
+    values, count = _reduce_gathered(
+        block[np.newaxis], invalid, operation, reduced, labels
+    )
+    return tuple(value[0] for value in values), count[0]
+
+
+def _reduce_gathered(
+    elements: Array,
+    invalid: Array | None,
+    operation: str,
+    axes: tuple[int, ...],
+    labels: Mapping[int, NDArray[np.int64]],
+) -> tuple[Values, Array]:
+    """Reduce elements with one leading axis, one gathering after another."""
+    if len(labels) == 0:
+        values, count = reduce_elements(elements, invalid, axes, operation)
+        shape = tuple(
+            1 if a - 1 in axes else length for a, length in enumerate(elements.shape)
+        )
+        return values, np.broadcast_to(count, shape)
+    axis, *others = labels
+    rest = {other: labels[other] for other in others}
+    parts = []
+    for _, where in runs(labels[axis]):
+        key = (slice(None),) * (axis + 1) + (where,)
+        some = None if invalid is None else invalid[key]
+        parts.append(_reduce_gathered(elements[key], some, operation, axes, rest))
+    values = tuple(
+        np.concatenate(column, axis=axis + 1)
+        for column in zip(*(value for value, _ in parts), strict=True)
+    )
+    return values, np.concatenate([count for _, count in parts], axis=axis + 1)
+
+
+def _gathered(
+    operation: str,
+    values: Values,
+    count: Array,
+    axis: int,
+    labels: NDArray[np.int64],
+) -> tuple[Values, Array]:
+    """Merge along one dimension the partials of each gathering.
+
+    Arrays have a box's chunks first and elements within a chunk last. Afterwards the
+    dimension is as long as gatherings occur, ascending, and one within.
+    """
+    ndim = count.ndim // 2
+    lengths = [array.shape[ndim + axis] for array in (count, *values)]
+    width = max(labels.shape[1], *lengths)
+    places = runs(np.broadcast_to(labels, (len(labels), width)).ravel())
+
+    def flat(array: Array) -> Array:
+        shape = list(array.shape)
+        shape[axis], shape[ndim + axis] = len(labels), width
+        lines = np.moveaxis(np.broadcast_to(array, shape), ndim + axis, axis + 1)
+        del shape[ndim + axis]
+        shape[axis] = len(labels) * width
+        return lines.reshape(shape)
+
+    lines, behind = tuple(flat(value) for value in values), flat(count)
+    parts, counts = [], []
+    for _, where in places:
+        key = (slice(None),) * axis + (where,)
+        of = behind[key]
+        with np.errstate(over="ignore", invalid="ignore"):
+            some = tuple(line[key] for line in lines)
+            parts.append(OPERATION[operation].merge(some, of, (axis,)))
+        counts.append(np.add.reduce(of, axis=axis, keepdims=True))
+    merged = tuple(
+        np.expand_dims(np.concatenate(column, axis=axis), ndim + axis)
+        for column in zip(*parts, strict=True)
+    )
+    return merged, np.expand_dims(np.concatenate(counts, axis=axis), ndim + axis)
 
 
 def _weigh(box: Box, values: Values, count: Array, weights: Weights) -> Values:
@@ -106,10 +219,7 @@ class Combiner:
         self._plan = plan
         self._row = OPERATION[operation]
         self._axes = frozenset(axes)
-        shape = tuple(
-            1 if axis in self._axes else length
-            for axis, length in enumerate(plan.shape)
-        )
+        shape = plan.lengths(self._axes)
         self._values = tuple(np.full(shape, value) for value in identity)
         kind = np.bool_ if operation == "select" else np.int64
         self._count: Array = np.zeros(shape, dtype=kind)
@@ -117,7 +227,7 @@ class Combiner:
     def add(self, box: Box, values: Values, count: Array) -> None:
         """Take what the boxes at one place came to; places come in plan order."""
         place = self._place(box)
-        if not self._axes:
+        if not self._axes and not self._plan.gathered:
             # Nothing is reduced: every element has one box that answers for it.
             for target, value in zip(self._values, values, strict=True):
                 target[place] = value
@@ -159,7 +269,7 @@ class Combiner:
 
     def _restored(self, array: Array) -> Array:
         for axis, restore in enumerate(self._plan.restore):
-            if restore is None or axis in self._axes:
+            if restore is None or axis in self._axes or axis in self._plan.gathered:
                 continue
             if isinstance(restore, slice):
                 array = np.flip(array, axis)

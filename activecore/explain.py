@@ -98,7 +98,7 @@ def explain(
             sizes = batch.sizes
             objects += int((sizes == -1).sum())
             stored += int(sizes[sizes >= 0].sum())
-            for choice in chain.choices(batch, question.asks):
+            for choice in chain.choices(batch, question.asks_of(task.box)):
                 if isinstance(choice, Refusal):
                     refusals[str(choice)] = None
                     continue

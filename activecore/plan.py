@@ -10,6 +10,11 @@ Each dimension is planned by itself:
 4. Groups are cut into *boxes*, rectangles of at most so many chunks. A box is what a
    worker gets: its chunks' partials reshape to the rectangle and merge without a loop.
 
+Along a dimension whose positions are gathered (all Januaries, all Februaries) a class
+is split in two: chunks whose part is all of one gathering are reduced in the chunk;
+others keep the dimension, so that each chunk is read once, and are gathered by whoever
+merges the box.
+
 The order of boxes follows from the selection, the grid, the box size and the reduced
 dimensions alone, and is the order in which answers are combined.
 """
@@ -18,14 +23,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from activecore.errors import SelectionError
+from activecore.groups import Groups
 from activecore.model import AxisSelection
 from activecore.selection import DimensionView, View
 
@@ -49,6 +55,31 @@ class _Class:
     """The chunks' numbers along the dimension, ascending."""
     starts: Positions
     """Where each one's part begins in the sorted selection."""
+    labels: Positions | None = None
+    """As in ``Box``; None: the dimension is not gathered."""
+
+    def labels_of(self, rows: slice) -> Positions | None:
+        """Give the labels of some of the chunks."""
+        return None if self.labels is None else self.labels[rows]
+
+    def gathered(self, numbers: Positions) -> Iterator[_Class]:
+        """Split into chunks of one gathering each, and those of several.
+
+        Parameters
+        ----------
+        numbers
+            The gathering of each element of the sorted selection.
+        """
+        of = numbers[self.starts[:, np.newaxis] + np.arange(self.width)]
+        alike = (of == of[:, :1]).all(axis=1)
+        for rows, columns in ((alike, 1), (~alike, self.width)):
+            if rows.any():
+                yield replace(
+                    self,
+                    chunks=self.chunks[rows],
+                    starts=self.starts[rows],
+                    labels=of[rows, :columns],
+                )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +94,9 @@ class Box:
     """Chunk numbers along each dimension; the box is their product, in C order."""
     starts: tuple[Positions, ...]
     """Where each chunk's part begins in the sorted selection, along each dimension."""
+    labels: tuple[Positions | None, ...] = ()
+    """Along each dimension that is gathered the gathering of each chunk's elements,
+    shape (chunks, width), or (chunks, 1) where those of each chunk are all of one."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -79,8 +113,23 @@ class Box:
             return np.empty((1, 0), dtype=np.int64)
         return np.stack([axis.ravel() for axis in mesh], axis=1)
 
+    @property
+    def gathers(self) -> dict[int, Positions]:
+        """The labels along the dimensions that are gathered."""
+        return {
+            dimension: labels
+            for dimension, labels in enumerate(self.labels)
+            if labels is not None
+        }
+
     def destination(self, dimension: int) -> slice | Positions:
-        """Say where the box's elements lie in the sorted selection of a dimension."""
+        """Say where the box's elements lie in the sorted selection of a dimension.
+
+        Along one that is gathered: the gatherings that occur, ascending.
+        """
+        labels = self.gathers.get(dimension)
+        if labels is not None:
+            return np.unique(labels)
         starts, width = self.starts[dimension], self.widths[dimension]
         first = int(starts[0])
         if np.array_equal(starts, first + width * np.arange(len(starts))):
@@ -98,6 +147,15 @@ class Plan:
     """The classes of each dimension."""
     restore: tuple[slice | Positions | None, ...]
     """What turns the sorted selection back into the user's order; None: nothing."""
+    gathered: Mapping[int, int] = field(default_factory=dict)
+    """How many gatherings there are along dimensions that have them."""
+
+    def lengths(self, axes: Collection[int]) -> tuple[int, ...]:
+        """Give an answer's shape: one along ``axes``, the gatherings along theirs."""
+        return tuple(
+            1 if axis in axes else self.gathered.get(axis, length)
+            for axis, length in enumerate(self.shape)
+        )
 
     @property
     def chunks(self) -> int:
@@ -109,22 +167,17 @@ class Plan:
 
     def sorted_along(self, dimension: int, along: NDArray[Any]) -> NDArray[Any]:
         """Put values along a dimension, in the user's order, in the sorted one."""
-        restore = self.restore[dimension]
-        if restore is None:
-            return along
-        ordered = np.empty_like(along)
-        ordered[restore] = along
-        return ordered
+        return _sorted_along(self.restore[dimension], along)
 
     def boxes(self, most: int, reduced: Sequence[int] = ()) -> Iterator[Box]:
         """Cut the groups into boxes of at most ``most`` chunks, in plan order.
 
-        Boxes that differ along ``reduced`` dimensions only, whose answers merge, come
-        one after another, as far as their cuts allow.
+        Boxes that differ along ``reduced`` dimensions only, or those that are gathered,
+        whose answers merge, come one after another, as far as their cuts allow.
         """
         if 0 in self.shape:
             return
-        last = set(reduced)
+        last = {*reduced, *self.gathered}
         order = sorted(range(len(self.shape)), key=lambda axis: (axis in last, axis))
         for picked in itertools.product(*(self.classes[axis] for axis in order)):
             by_axis = dict(zip(order, picked, strict=True))
@@ -161,10 +214,17 @@ def _cut(group: Sequence[_Class], order: Sequence[int], most: int) -> Iterator[B
             widths=widths,
             chunks=tuple(c.chunks[part] for c, part in zip(group, parts, strict=True)),
             starts=tuple(c.starts[part] for c, part in zip(group, parts, strict=True)),
+            labels=tuple(
+                c.labels_of(part) for c, part in zip(group, parts, strict=True)
+            ),
         )
 
 
-def make_plan(view: View, chunk_shape: Sequence[int]) -> Plan:
+def make_plan(
+    view: View,
+    chunk_shape: Sequence[int],
+    groups: Mapping[int, Groups] | None = None,
+) -> Plan:
     """Plan the chunks that a view touches.
 
     Parameters
@@ -173,20 +233,36 @@ def make_plan(view: View, chunk_shape: Sequence[int]) -> Plan:
         One item per stored dimension.
     chunk_shape
         Shape of the grid's cells.
+    groups
+        How positions are gathered, by stored dimension.
     """
+    groups = {} if groups is None else groups
+    gathered = {dimension: asked.count for dimension, asked in groups.items()}
     shape = tuple(1 if isinstance(item, int) else len(item) for item in view)
     if 0 in shape:
         # Nothing is selected, however many chunks the other dimensions have.
-        return Plan(shape, ((),) * len(shape), (None,) * len(shape))
+        return Plan(shape, ((),) * len(shape), (None,) * len(shape), gathered)
     dimensions = [
         _plan_dimension(item, max(1, length))
         for item, length in zip(view, chunk_shape, strict=True)
     ]
-    return Plan(
-        shape,
-        classes=tuple(classes for classes, _ in dimensions),
-        restore=tuple(restore for _, restore in dimensions),
-    )
+    classes = [classes for classes, _ in dimensions]
+    restore = tuple(restore for _, restore in dimensions)
+    for dimension, asked in groups.items():
+        numbers = _sorted_along(restore[dimension], asked.numbers)
+        parts = [part for c in classes[dimension] for part in c.gathered(numbers)]
+        classes[dimension] = tuple(sorted(parts, key=lambda c: int(c.chunks[0])))
+    return Plan(shape, tuple(classes), restore, gathered)
+
+
+def _sorted_along(
+    restore: slice | Positions | None, along: NDArray[Any]
+) -> NDArray[Any]:
+    if restore is None:
+        return along
+    ordered = np.empty_like(along)
+    ordered[restore] = along
+    return ordered
 
 
 def _plan_dimension(

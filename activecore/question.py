@@ -58,6 +58,32 @@ class Question:
         """The dimensions that are reduced within a chunk."""
         return tuple(axis for axis in self.axes if axis not in self.weights)
 
+    def axes_within(self, box: Box) -> tuple[int, ...]:
+        """Give the dimensions that are reduced within the chunks of a box.
+
+        One that is gathered is among them where each chunk is of one gathering.
+        """
+        inside = {
+            axis
+            for axis, labels in box.gathers.items()
+            if labels.shape[1] == 1 and axis not in self.weights
+        }
+        return tuple(sorted({*self.chunk_axes, *inside}))
+
+    def is_read(self, box: Box) -> bool:
+        """Tell whether a box's elements are read, and reduced by who gathers them.
+
+        Where nothing else is reduced, a chunk's partials would be larger than it is.
+        """
+        within = self.axes_within(box)
+        keeps = any(axis not in within for axis in box.gathers)
+        is_as_large = math.prod(box.widths[axis] for axis in within) == 1
+        return keeps and is_as_large and len(self.weights) == 0
+
+    def asks_of(self, box: Box) -> tuple[str, ...]:
+        """Give the operations that backends are asked for of a box, best first."""
+        return ("select",) if self.is_read(box) else self.asks
+
     @property
     def identity(self) -> Values:
         """What the merged partials start from."""
@@ -77,14 +103,15 @@ class Question:
         """Make the batch of a box's chunks that have one layout."""
         sources = located.sources[rows]
         is_of_all = bool((sources == self.version_source).all())
+        is_read = self.is_read(box)
         return ChunkBatch(
             layout=self.layouts[number],
             sources=sources,
             offsets=located.offsets[rows],
             sizes=located.sizes[rows],
             selection=box.selection,
-            axis=self.chunk_axes,
-            operation=self.operation,
+            axis=() if is_read else self.axes_within(box),
+            operation="select" if is_read else self.operation,
             version=self.version if is_of_all else None,
         )
 
@@ -157,7 +184,7 @@ def question_of_reduction(
     """
     # A dimension that an integer indexed ends at length one too.
     gone = [axis for axis, item in enumerate(view) if isinstance(item, int)]
-    elements = math.prod(plan.shape[axis] for axis in axes)
+    elements = math.prod(plan.shape[axis] for axis in {*axes, *plan.gathered})
     along = _weights(info, view, plan, row, axes, weights)
     is_float = in_float or len(along) > 0
     packing, unpack = info.packing, None
@@ -209,7 +236,7 @@ def _weights(
         name = info.dims[axis]
         if axis in weights:
             raise SelectionError(f"weights along {name!r} are given twice")
-        if axis not in axes:
+        if axis not in axes and axis not in plan.gathered:
             raise SelectionError(
                 f"weights along {name!r}, which is not among the dimensions reduced"
             )

@@ -44,8 +44,11 @@ Bundle: TypeAlias = tuple[Block, ...]
 
 
 def _place(box: Box, axes: Sequence[int]) -> _Place:
+    gathers = box.gathers
     return tuple(
-        (box.widths[axis], box.starts[axis].tobytes())
+        (0, np.unique(gathers[axis]).tobytes())
+        if axis in gathers
+        else (box.widths[axis], box.starts[axis].tobytes())
         for axis in range(len(box.widths))
         if axis not in axes
     )
