@@ -72,6 +72,11 @@ def _tally(answers: tuple[BoxAnswer, ...]) -> tuple[BoxAnswer, ...]:
     return tuple(answer.account() for answer in answers)
 
 
+async def _stop(number: str) -> None:
+    # A coroutine, because Dask waits for the workers to have run anything else.
+    cancel_job(number)
+
+
 def _merge(operation: str, *answers: tuple[BoxAnswer, ...]) -> tuple[BoxAnswer, ...]:
     return (merge_answers(operation, [answer for (answer,) in answers]),)
 
@@ -244,4 +249,4 @@ class _ClusterRun:
         # The cluster may be what went away: the error that brought us here matters.
         with suppress(Exception):
             self._client.cancel(futures, force=True)
-            self._client.run(cancel_job, self._job.id, wait=False, on_error="ignore")
+            self._client.run(_stop, self._job.id, wait=False, on_error="ignore")

@@ -39,7 +39,9 @@ def folded(answers, operation="sum"):
     return fold.close()
 
 
-@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 63, 64, 65, 72, 73, 511, 512, 513, 1000])
+@pytest.mark.parametrize(
+    "n", [1, 2, 7, 8, 9, 30, 63, 64, 65, 72, 73, 511, 512, 513, 861]
+)
 def test_a_fold_is_the_tree(n):
     values = (RNG.normal(size=n) * 10.0 ** RNG.integers(-8, 8, n)).tolist()
     result = folded([leaf(value) for value in values])
@@ -121,7 +123,7 @@ class Recorder:
         return work(*arguments)
 
 
-@pytest.mark.parametrize("n", [1, 7, 8, 9, 64, 65, 73, 513])
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 30, 64, 65, 73, 349, 513])
 def test_the_tree_over_futures_is_the_same_tree(n):
     class Assignment:
         operation = "sum"
