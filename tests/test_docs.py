@@ -60,9 +60,29 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def run_python(code):
+    exec(compile(code, "<snippet>", "exec"), {"__name__": "snippet"})  # noqa: S102
+
+
 @pytest.mark.parametrize("code", snippets("python"))
 def test_python_snippets_run(code, folder):
-    exec(compile(code, "<snippet>", "exec"), {"__name__": "snippet"})  # noqa: S102
+    run_python(code)
+
+
+WITH_OUTPUT = re.compile(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", re.M | re.S)
+
+
+@pytest.mark.parametrize(
+    ("code", "output"),
+    [
+        pytest.param(code, output, id=f"{page.relative_to(ROOT)}:{number}")
+        for page in PAGES
+        for number, (code, output) in enumerate(WITH_OUTPUT.findall(page.read_text()))
+    ],
+)
+def test_what_a_page_says_is_printed_is_printed(code, output, folder, capsys):
+    run_python(code)
+    assert capsys.readouterr().out == output
 
 
 @pytest.mark.parametrize("text", snippets("console"))
@@ -87,6 +107,19 @@ def test_configuration_snippets_load(text, folder, monkeypatch):
         return
     (folder / "config.toml").write_text(text)
     load_settings(folder / "config.toml")
+
+
+def test_every_decision_is_listed():
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"\((\d{4}-[^)]+\.md)\)", (folder / "index.md").read_text())
+    assert listed == sorted(page.name for page in folder.glob("0*.md"))
+
+
+def test_every_page_has_a_place_in_the_site():
+    site = (ROOT / "mkdocs.yml").read_text()
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = page.relative_to(ROOT / "docs").as_posix()
+        assert re.match(r"decisions/0", name) or name in site, name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -1,0 +1,91 @@
+"""The examples run, without a warning, and what they print is true."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import iris_sample_data
+import netCDF4
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SAMPLES = Path(iris_sample_data.path)
+
+
+def run(name, folder):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / f"{name}.py", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def numbers(text, pattern):
+    found = re.search(pattern, text)
+    assert found is not None, text
+    return [float(number) for number in found.groups()]
+
+
+def field(file, name):
+    with netCDF4.Dataset(SAMPLES / file) as ds:
+        return np.ma.asarray(ds[name][...], dtype="f8"), ds["latitude"][...]
+
+
+def check_picture(path):
+    """A picture that shows something: many colours, not a blank page."""
+    pixels = imread(path)
+    assert min(pixels.shape[:2]) >= 600
+    assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 100
+
+
+def test_two_scenarios_says_what_netcdf4_says(tmp_path):
+    said = run("two_scenarios", tmp_path)
+    for label, file in (("A1B", "A1B_north_america.nc"), ("E1", "E1_north_america.nc")):
+        values, latitude = field(file, "air_temperature")
+        weights = np.cos(np.radians(latitude.astype("f8")))
+        means = np.average(values.mean(axis=2), axis=1, weights=weights)
+        expected = means[-10:].mean() - means[:40].mean()
+        (warming,) = numbers(said, rf"{label}: .*: ([+-][\d.]+) K")
+        assert warming == pytest.approx(expected, abs=0.006)
+    check_picture(tmp_path / "two_scenarios.png")
+
+
+def test_where_it_warms_says_what_netcdf4_says(tmp_path):
+    said = run("where_it_warms", tmp_path)
+    values, _ = field("A1B_north_america.nc", "air_temperature")
+    change = values[-30:].mean(axis=0) - values[:30].mean(axis=0)
+    spread = values[:30].std(axis=0, ddof=1)
+    found = numbers(said, r"warming: ([\d.]+) to ([\d.]+) K")
+    assert found == pytest.approx([change.min(), change.max()], abs=0.06)
+    found = numbers(said, r"1875: ([\d.]+) to ([\d.]+) K")
+    assert found == pytest.approx([spread.min(), spread.max()], abs=0.006)
+    check_picture(tmp_path / "where_it_warms.png")
+
+
+def test_equatorial_pacific_says_what_netcdf4_says(tmp_path):
+    said = run("equatorial_pacific", tmp_path)
+    values, latitude = field("ostia_monthly.nc", "surface_temperature")
+    with netCDF4.Dataset(SAMPLES / "ostia_monthly.nc") as ds:
+        longitude = ds["longitude"][...]
+        time = ds["time"]
+        dates = netCDF4.num2date(time[...], time.units)
+    near = np.abs(latitude) <= 5
+    east = (longitude >= 130) & (longitude <= 280)
+    weights = np.cos(np.radians(latitude[near].astype("f8")))
+    along = np.ma.average(values[:, near][:, :, east], axis=1, weights=weights)
+    months = np.array([date.month for date in dates])
+    unusual = along.copy()
+    for month in range(1, 13):
+        unusual[months == month] -= along[months == month].mean(axis=0)
+    found = numbers(said, r"([+-][\d.]+) to ([+-][\d.]+) K from")
+    assert found == pytest.approx([unusual.min(), unusual.max()], abs=0.06)
+    check_picture(tmp_path / "equatorial_pacific.png")
