@@ -313,33 +313,61 @@ def _classes_of_range(positions: range, cell: int) -> tuple[_Class, ...]:
     touched = high > low
     chunks, low, width = chunks[touched], low[touched], (high - low)[touched]
     inside = start + low * step - chunks * cell
-    keys = np.stack([inside, width], axis=1)
-    found, which = np.unique(keys, axis=0, return_inverse=True)
-    which = which.reshape(-1)
-    classes = []
-    for number, (first, length) in enumerate(found.tolist()):
-        mine = which == number
-        stride = step if length > 1 else 1
-        part = slice(first, first + (length - 1) * stride + 1, stride)
+    classes: list[_Class] = []
+    # Where the part begins within the chunk says how long it is, except in the last
+    # chunk, where the selection may end before the chunk does.
+    whole = len(chunks) - 1 if width[-1] < -((inside[-1] - cell) // step) else None
+    for mine in _alike(inside[:whole, np.newaxis]):
+        length = int(width[mine[0]])
+        part = _part(int(inside[mine[0]]), length, step)
         classes.append(_Class(part, length, chunks[mine], low[mine]))
-    return tuple(sorted(classes, key=lambda chosen: int(chosen.chunks[0])))
+    if whole is not None:
+        part = _part(int(inside[-1]), int(width[-1]), step)
+        classes.append(_Class(part, int(width[-1]), chunks[-1:], low[-1:]))
+    return tuple(classes)
+
+
+def _part(first: int, length: int, step: int) -> slice:
+    stride = step if length > 1 else 1
+    return slice(first, first + (length - 1) * stride + 1, stride)
+
+
+def _alike(rows: Positions) -> Iterator[NDArray[np.intp]]:
+    """Give the numbers, ascending, of rows that are equal; whoever comes first first.
+
+    Parameters
+    ----------
+    rows
+        Shape (n, width).
+    """
+    if len(rows) == 0:
+        return
+    order = np.lexsort(rows.T[::-1])  # it is stable
+    differ = np.zeros(len(order) - 1, dtype=np.bool_)
+    for column in rows.T:
+        ordered = column[order]
+        differ |= ordered[1:] != ordered[:-1]
+    cuts = np.concatenate([[0], np.flatnonzero(differ) + 1, [len(order)]])
+    firsts = order[cuts[:-1]]
+    for number in np.argsort(firsts):
+        yield order[cuts[number] : cuts[number + 1]]
 
 
 def _classes_of_positions(positions: Positions, cell: int) -> tuple[_Class, ...]:
-    chunks, starts = np.unique(positions // cell, return_index=True)
-    ends = np.append(starts[1:], len(positions))
-    members: dict[tuple[int, ...], list[int]] = {}
-    spans = zip(chunks.tolist(), starts.tolist(), ends.tolist(), strict=True)
-    for number, (chunk, start, end) in enumerate(spans):
-        inside = tuple((positions[start:end] - chunk * cell).tolist())
-        members.setdefault(inside, []).append(number)
+    holding = positions // cell
+    starts = np.flatnonzero(np.diff(holding, prepend=-1))
+    chunks = holding[starts]
+    widths = np.diff(starts, append=len(positions))
     classes = []
-    for inside, numbers in members.items():
-        regular = _as_range(np.asarray(inside, dtype=np.int64))
-        part: AxisSelection = inside
-        if regular is not None:
-            part = slice(regular.start, regular.stop, regular.step)
-        mine = np.asarray(numbers, dtype=np.int64)
-        starts_of = starts[mine].astype(np.int64)
-        classes.append(_Class(part, len(inside), chunks[mine], starts_of))
-    return tuple(classes)
+    for width in np.unique(widths).tolist():
+        mine = np.flatnonzero(widths == width)
+        places = starts[mine][:, np.newaxis] + np.arange(width)
+        inside = positions[places] - (chunks[mine] * cell)[:, np.newaxis]
+        for alike in _alike(inside):
+            regular = _as_range(inside[alike[0]])
+            part: AxisSelection = tuple(inside[alike[0]].tolist())
+            if regular is not None:
+                part = slice(regular.start, regular.stop, regular.step)
+            found = mine[alike]
+            classes.append(_Class(part, width, chunks[found], starts[found]))
+    return tuple(sorted(classes, key=lambda chosen: int(chosen.chunks[0])))
