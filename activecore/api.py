@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import fsspec
+    from numpy.typing import NDArray
 
-    from activecore.model import ArrayInfo, VariableInfo
+    from activecore.model import ArrayInfo, GroupInfo, VariableInfo
     from activecore.readers.base import Reader
 
 __all__ = ["Dataset", "open"]
@@ -63,6 +64,33 @@ class Dataset(Mapping[str, ActiveArray]):
     def format(self) -> str:
         """Name of the reader that understood the source."""
         return self._reader.name
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """Attributes of the source itself: title, history, Conventions."""
+        return self.group_info().attrs
+
+    def group_info(self, group: str = "/") -> GroupInfo:
+        """Give the attributes of a group, and its unlimited dimensions.
+
+        Raises
+        ------
+        VariableNotFound
+            There is no such group.
+        """
+        return self._reader.group_info(group)
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Read the whole of a variable that holds no numbers, as its reader has it.
+
+        Numbers are read by ``ds[name].read()``, through the backend.
+
+        Raises
+        ------
+        VariableNotFound, UnsupportedDtype
+            There is no such variable, or its reader cannot read it.
+        """
+        return self._reader.read(name)
 
     def __getitem__(self, name: str) -> ActiveArray:
         return ActiveArray(_array_of(self._reader, name), self._session)

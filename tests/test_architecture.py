@@ -98,6 +98,7 @@ PUBLIC = [
     "ConfigError",
     "Cost",
     "Dataset",
+    "GroupInfo",
     "INLINE",
     "Located",
     "Missing",

@@ -16,6 +16,7 @@ __all__ = [
     "INLINE",
     "ArrayInfo",
     "ChunkIndex",
+    "GroupInfo",
     "Located",
     "Packing",
     "VariableInfo",
@@ -181,6 +182,20 @@ class VariableInfo:
     """Stored dtype; ``object`` for what NumPy has no dtype for."""
     attrs: Mapping[str, Any] = field(default_factory=dict)
     """Attributes as the source has them."""
+    encoding: Mapping[str, Any] = field(default_factory=dict)
+    """How it is stored, in the words of xarray's backends, as far as that is known
+    without the index: ``dtype`` (with byte order, before ``_Unsigned``),
+    ``chunksizes``, ``zlib`` and the like for netCDF, ``chunks`` for Zarr."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupInfo:
+    """What a source says of a group, or of itself."""
+
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes as the source has them: title, history, Conventions."""
+    unlimited: frozenset[str] = frozenset()
+    """Names of the dimensions that may grow, of those that its variables have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

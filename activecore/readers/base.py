@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from activecore.contract import CONTRACT
+from activecore.errors import UnsupportedDtype
+from activecore.model import GroupInfo
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
     import fsspec
+    from numpy.typing import NDArray
 
     from activecore.model import ArrayInfo, VariableInfo
 
@@ -82,6 +85,38 @@ class Reader(ABC):
         UnsupportedFormat
             The variable's storage is refused: external files, virtual datasets.
         """
+
+    def group_info(self, group: str = "/") -> GroupInfo:  # noqa: ARG002 - for others
+        """Give the attributes of a group below the one that was opened, ``/`` itself.
+
+        A reader need not have this; by default nothing is known.
+
+        Raises
+        ------
+        VariableNotFound
+            There is no such group.
+        """
+        return GroupInfo()
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Read the whole of a variable that holds no numbers: text, records.
+
+        No backend is asked for these. A reader need not have this.
+
+        Returns
+        -------
+        numpy.ndarray
+            Text of any length as ``str`` in an array of objects, text of a fixed
+            length as bytes, as it is stored.
+
+        Raises
+        ------
+        VariableNotFound
+            With close matches.
+        UnsupportedDtype
+            It holds numbers, or what this reader cannot give.
+        """
+        raise UnsupportedDtype(f"the reader {self.name!r} does not read {name!r}")
 
     @abstractmethod
     def close(self) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from activecore.errors import (
     SourceError,
+    UnsupportedDtype,
     UnsupportedFormat,
     VariableNotFound,
     did_you_mean,
@@ -14,6 +15,7 @@ from activecore.errors import (
 from activecore.model import (
     ArrayInfo,
     ChunkLayout,
+    GroupInfo,
     VariableInfo,
     is_reducible,
     source_version,
@@ -22,6 +24,7 @@ from activecore.readers.base import Reader
 from activecore.readers.cf import missing_rules, packing, stored_dtype
 from activecore.readers.classic_header import ClassicVariable, read_header
 from activecore.readers.classic_index import RecordIndex
+from activecore.readers.classic_text import read_characters
 from activecore.readers.classic_words import MAGICS
 from activecore.readers.contiguous import (
     CELL_BYTES,
@@ -32,6 +35,7 @@ from activecore.readers.filesystem import filesystem_errors
 
 if TYPE_CHECKING:
     import fsspec
+    from numpy.typing import NDArray
 
 __all__ = ["ClassicReader"]
 
@@ -69,6 +73,7 @@ class ClassicReader(Reader):
             raise VariableNotFound(
                 f"{path} has no group {group!r}: netCDF classic files have no groups"
             )
+        self._fs = fs
         self._path = path
         self._is_closed = False
         with filesystem_errors(path):
@@ -91,6 +96,11 @@ class ClassicReader(Reader):
                 dims=variable.dims,
                 dtype=stored_dtype(variable.attrs, variable.dtype).newbyteorder("="),
                 attrs=variable.attrs,
+                encoding={
+                    "dtype": variable.dtype,
+                    "contiguous": True,
+                    "chunksizes": None,
+                },
             )
             for name, variable in self._header.variables.items()
         }
@@ -132,6 +142,26 @@ class ClassicReader(Reader):
             version_source=self._path,
             source=self._path,
         )
+
+    def group_info(self, group: str = "/") -> GroupInfo:
+        """Give the file's attributes, and the record dimension."""
+        self._check_open()
+        if group.strip("/") != "":
+            raise VariableNotFound(
+                f"{self._path} has no group {group!r}: "
+                "netCDF classic files have no groups"
+            )
+        growing = self._header.record_dimension
+        unlimited = frozenset() if growing is None else frozenset({growing})
+        return GroupInfo(self._header.attrs, unlimited)
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Read the whole of a variable of characters, as ``S1``."""
+        self._check_open()
+        variable = self._find(name)
+        if variable.dtype.kind != "S":
+            raise UnsupportedDtype(f"{name!r} holds numbers: a backend reads them")
+        return read_characters(self._fs, self._index(variable), variable.shape)
 
     def close(self) -> None:
         """Refuse later look-ups. Idempotent. Arrays already made stay usable."""

@@ -75,6 +75,10 @@ class ClassicHeader:
     """The variables by name, in the file's order."""
     record_bytes: int
     """How far apart the records are; 0: no variable has records."""
+    attrs: Mapping[str, Any]
+    """Attributes of the file."""
+    record_dimension: str | None
+    """Name of the dimension that may grow; None: there is none."""
 
     def end_of(self, variable: ClassicVariable) -> int:
         """Give where the data of a variable ends in the file; 0: it has none."""
@@ -106,7 +110,7 @@ def read_header(fs: fsspec.AbstractFileSystem, path: str, size: int) -> ClassicH
     words = HeaderWords(fs, path, size)
     records = words.records()
     dimensions = [(words.name(), words.count()) for _ in words.list_of(_DIMENSION, 8)]
-    _attributes(words)
+    attrs = _attributes(words)
     declared = [_variable(words, dimensions) for _ in words.list_of(_VARIABLE, 28)]
     of_records = [variable for variable in declared if variable.is_record]
     record_bytes = _record_bytes(of_records)
@@ -121,7 +125,8 @@ def read_header(fs: fsspec.AbstractFileSystem, path: str, size: int) -> ClassicH
     }
     if len(variables) < len(declared):
         raise UnsupportedFormat(f"{path} has two variables of the same name")
-    return ClassicHeader(variables, record_bytes)
+    growing = next((name for name, length in dimensions if length == 0), None)
+    return ClassicHeader(variables, record_bytes, attrs, growing)
 
 
 def _variable(words: HeaderWords, dimensions: Sequence[_Dimension]) -> ClassicVariable:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from activecore.errors import UnsupportedFormat, VariableNotFound, did_you_mean
+from activecore.errors import (
+    UnsupportedDtype,
+    UnsupportedFormat,
+    VariableNotFound,
+    did_you_mean,
+)
+from activecore.model import GroupInfo, is_reducible
 from activecore.readers.base import Reader
 from activecore.readers.hdf5.file import HDF5File, find_signature
 
 if TYPE_CHECKING:
     import fsspec
     import h5py
+    from numpy.typing import NDArray
 
     from activecore.model import ArrayInfo, VariableInfo
 
@@ -84,6 +91,38 @@ class NetCDF4Reader(Reader):
         name = name.strip("/")
         with self._file.guard():
             return self._describer.array(name, self._dataset(name))
+
+    def group_info(self, group: str = "/") -> GroupInfo:
+        """Give a group's attributes, and which dimensions of its variables may grow."""
+        import h5py
+
+        from activecore.readers.hdf5.attributes import attributes_of
+
+        with self._file.guard():
+            found = self._tree.find(self._group, group.strip("/"))
+            if not isinstance(found, h5py.Group):
+                raise VariableNotFound(f"{group!r} of {self._file.path} is not a group")
+            unlimited = {
+                name
+                for _, dataset in self._tree.datasets(found)
+                for name in self._describer.unlimited(dataset)
+            }
+            return GroupInfo(attributes_of(found), frozenset(unlimited))
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Read the whole of a variable that holds no numbers.
+
+        Characters come as ``S1``, text of any length as ``str``, records as h5py has
+        them.
+        """
+        from activecore.readers.hdf5.text import read_dataset
+        from activecore.readers.hdf5.types import dtype_of
+
+        with self._file.guard():
+            dataset = self._dataset(name.strip("/"))
+            if is_reducible(dtype_of(dataset)):
+                raise UnsupportedDtype(f"{name!r} holds numbers: a backend reads them")
+            return read_dataset(dataset, self._describer.variable(name, dataset).shape)
 
     def close(self) -> None:
         """Close the file. Idempotent. Arrays already made stay usable."""

@@ -18,6 +18,7 @@ from activecore.model import (
 from activecore.readers.cf import missing_rules, packing, stored_dtype
 from activecore.readers.hdf5.attributes import attributes_of
 from activecore.readers.hdf5.dimensions import Dimension, Dimensions
+from activecore.readers.hdf5.encoding import encoding_of
 from activecore.readers.hdf5.file import HDF5File
 from activecore.readers.hdf5.fill import fill_is_defined
 from activecore.readers.hdf5.index import NoIndex
@@ -51,7 +52,15 @@ class Describer:
             dims=tuple(dimension.name for dimension in dimensions),
             dtype=stored_dtype(attrs, dtype_of(dataset)).newbyteorder("="),
             attrs=attrs,
+            encoding=encoding_of(dataset),
         )
+
+    def unlimited(self, dataset: h5py.Dataset) -> set[str]:
+        """Name the dimensions of a dataset that may grow."""
+        if dataset.shape is None or None not in dataset.maxshape:
+            return set()
+        found = zip(self._dimensions.of(dataset), dataset.maxshape, strict=True)
+        return {dimension.name for dimension, most in found if most is None}
 
     def array(self, name: str, dataset: h5py.Dataset) -> ArrayInfo:
         """Describe a dataset and where its elements lie.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from activecore.errors import UnsupportedFormat
@@ -15,8 +16,12 @@ Parsed = Mapping[str, Mapping[str, Any]]
 """Metadata documents by key."""
 
 
+@dataclass(frozen=True)
 class Group:
     """A node that holds others."""
+
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    """Its attributes."""
 
 
 def parse_document(raw: bytes, key: str) -> Mapping[str, Any]:
@@ -77,7 +82,8 @@ class V2Nodes:
         """Make a node of those documents that are there; None: it is no node."""
         array, group, attributes = self.keys(path)
         if array not in documents:
-            return Group() if group in documents else None
+            attrs = documents.get(attributes, {})
+            return Group(attrs) if group in documents else None
         _check_format(documents[array], 2, array)
         return ArrayDocument(
             path, 2, documents[array], documents.get(attributes, {}), array
@@ -105,9 +111,9 @@ class V3Nodes:
         document = documents[key]
         _check_format(document, 3, key)
         kind = document.get("node_type")
-        if kind == "group":
-            return Group()
         attributes = document.get("attributes", {})
+        if kind == "group":
+            return Group(attributes if isinstance(attributes, Mapping) else {})
         if kind != "array" or not isinstance(attributes, Mapping):
             msg = f"{key} describes neither a group nor an array"
             raise UnsupportedFormat(msg)

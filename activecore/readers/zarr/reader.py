@@ -18,18 +18,19 @@ import logging
 import posixpath
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from activecore.errors import (
     BackendError,
     SourceError,
     SourceNotFound,
     UnsupportedCodec,
+    UnsupportedDtype,
     UnsupportedFormat,
     VariableNotFound,
     did_you_mean,
 )
-from activecore.model import ArrayInfo, VariableInfo
+from activecore.model import ArrayInfo, GroupInfo, VariableInfo, is_reducible
 from activecore.readers.base import Reader
 from activecore.readers.filesystem import filesystem_errors
 from activecore.readers.zarr.array import array_info
@@ -41,10 +42,12 @@ from activecore.readers.zarr.documents import (
 from activecore.readers.zarr.hierarchy import Hierarchy, NoMetadata
 from activecore.readers.zarr.metadata import ArrayDocument
 from activecore.readers.zarr.nodes import Group
+from activecore.readers.zarr.text import read_array
 from activecore.readers.zarr.zip import ZIP_MAGIC, ZipDocuments, is_zipped_store
 
 if TYPE_CHECKING:
     import fsspec
+    from numpy.typing import NDArray
 
 __all__ = ["ZarrReader"]
 
@@ -100,6 +103,7 @@ class ZarrReader(Reader):
                     dims=document.dims,
                     dtype=document.dtype.newbyteorder("="),
                     attrs=document.attrs,
+                    encoding={"dtype": document.dtype, "chunks": document.grid},
                 )
             except UnsupportedFormat as error:
                 logger.warning("%s: %s is left out: %s", self._path, name, error)
@@ -126,6 +130,31 @@ class ZarrReader(Reader):
                 version=version,
                 version_source=version_source,
             )
+
+    def group_info(self, group: str = "/") -> GroupInfo:
+        """Give a group's attributes. No dimension is unlimited: all may grow."""
+        self._check_open()
+        with self._naming():
+            path = f"{self._group}/{checked_path(group)}".strip("/")
+            node = self._hierarchy.node(path)
+        if isinstance(node, Group):
+            return GroupInfo(node.attrs)
+        if path == "":  # the store is an array, or its consolidated root says nothing
+            return GroupInfo()
+        msg = f"there is no group {group!r} in {self._path}"
+        raise VariableNotFound(msg)
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Read the whole of an array that holds no numbers, by zarr-python."""
+        self._check_open()
+        with self._naming():
+            document = self._hierarchy.node(self._array_path(name))
+            if not isinstance(document, ArrayDocument):
+                raise self._not_found(name, document)
+            if is_reducible(document.dtype):
+                msg = f"{name!r} holds numbers: a backend reads them"
+                raise UnsupportedDtype(msg)
+            return read_array(document, self._documents)
 
     def close(self) -> None:
         """Close the source. Idempotent. Arrays already made stay usable."""
