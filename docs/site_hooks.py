@@ -14,7 +14,7 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
         return markdown
     folder = Path(page.file.abs_src_path).parent
     rows = []
-    for path in sorted(folder.glob("0*.md")):
+    for path in sorted(folder.glob("[0-9]*.md")):
         number, _, title = path.read_text().splitlines()[0].lstrip("# ").partition(". ")
         rows.append(f"- [{number} · {title}]({path.name})")
     return markdown.replace(LIST, "\n".join(rows))

@@ -121,7 +121,7 @@ def test_every_dependency_has_its_reason_in_the_decisions():
 
 
 def test_decisions_are_numbered_and_dated():
-    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
     numbers = [int(page.name[:4]) for page in pages]
     assert len(set(numbers)) == len(numbers) > 0
     for page, number in zip(pages, numbers, strict=True):
