@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
 
+from activecore.arguments import a_text
 from activecore.array import ActiveArray
 from activecore.config import Settings, load_settings
 from activecore.discovery import make_backends, reader_class, reader_plugins
@@ -235,7 +236,12 @@ def open(  # noqa: A001 - as in every library that opens things
         where, variable = found.url, found.variable
         if storage_options is None:
             storage_options = found.storage_options
+    reader = a_text("reader", reader)
     chosen = load_settings() if settings is None else settings
+    if not isinstance(chosen, Settings):
+        raise ConfigError(
+            f"settings must be what load_settings gives, not {type(chosen).__name__}"
+        )
     backends = make_backends(
         where,
         backend=backend,

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from activecore.arguments import a_dtype, a_number
 from activecore.errors import SelectionError, UnsupportedDtype, UnsupportedReduction
 from activecore.execute import execute
 from activecore.explain import Explanation, explain
@@ -281,7 +282,8 @@ class ActiveArray(NamedReductions):
             For what went wrong; never a guessed value.
         """
         row = reduction_of(reduction)
-        in_float = dtype is not None and np.dtype(dtype).kind == "f"
+        ddof = a_number("ddof", ddof)
+        in_float = dtype is not None and a_dtype("dtype", dtype).kind == "f"
         plan, question = self._asked(
             row,
             axis,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from activecore.arguments import a_mapping, a_text, names
 from activecore.backend import StorageBackend
 from activecore.config.layers import Value
 from activecore.config.settings import Settings, load_settings
@@ -104,18 +105,17 @@ def resolve(
     BackendNotInstalled, BackendError
         A backend is missing or cannot be used.
     """
-    effective = settings.at(url, profile=profile)
-    names = effective.backend if backend is None else backend
-    if names is None:
-        names = [default_backend(scheme_of(url))]
-    elif isinstance(names, str):
-        names = [name.strip() for name in names.split(",")]
-    if not names:
+    asked_for = names("backend", backend)
+    given = a_mapping("storage_options", storage_options)
+    effective = settings.at(url, profile=a_text("profile", profile))
+    chosen = effective.backend if asked_for is None else asked_for
+    if chosen is None:
+        chosen = [default_backend(scheme_of(url))]
+    if not chosen:
         raise ConfigError("backend: the list names none")
-    given = {} if storage_options is None else dict(storage_options)
-    own = {name: given.pop(name) for name in names if _is_table(given.get(name))}
+    own = {name: given.pop(name) for name in chosen if _is_table(given.get(name))}
     resolved = []
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys(chosen):
         try:
             found = backend_class(name)
         except BackendNotInstalled as error:

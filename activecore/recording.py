@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from activecore.errors import ConfigError
 from activecore.model import Cost
 
 __all__ = ["Run", "active_runs", "record"]
@@ -80,6 +81,8 @@ def record(progress: Callable[[Run], object] | None = None) -> Iterator[Run]:
     progress
         Called with the run, in the calling thread, whenever it has grown.
     """
+    if progress is not None and not callable(progress):
+        raise ConfigError(f"progress must be a function, not {type(progress).__name__}")
     run = Run(progress=progress)
     token = _runs.set((*_runs.get(), run))
     start = time.perf_counter()

@@ -199,7 +199,7 @@ def reduction_of(name: str) -> Reduction:
     UnsupportedReduction
         There is none of this name; says which there are.
     """
-    row = REDUCTION.get(name)
+    row = REDUCTION.get(name) if isinstance(name, str) else None
     if row is None:
         hint = did_you_mean(str(name), REDUCTION) or f" (known: {', '.join(REDUCTION)})"
         raise UnsupportedReduction(f"there is no reduction {name!r}{hint}")

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from activecore.arguments import positive
 from activecore.backend import StorageBackend
 from activecore.choose import Chain
 from activecore.errors import ConfigError, SourceChanged
@@ -40,11 +41,11 @@ class Session:
                 "executor must be one of concurrent.futures or a client of a Dask "
                 f"cluster, not {type(executor).__name__}"
             )
-        if threads is not None and (not isinstance(threads, int) or threads < 1):
-            raise ConfigError(f"threads must be a number from 1 up, not {threads!r}")
         self.backends = tuple(backends)
         self.fs = fs
-        self.threads = threads if threads is not None else backends[0].concurrency
+        self.threads = (
+            backends[0].concurrency if threads is None else positive("threads", threads)
+        )
         self.deadline = deadline
         self.fall_back = fall_back
         self.executor = executor

@@ -18,6 +18,7 @@ PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.to
 
 LAYERS = [
     "errors",
+    "arguments",
     "contract",
     "validation",
     "options",
