@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         source_version,
     )
     from activecore.options import BackendOptions
+    from activecore.ranges import RangeRun, join_ranges
     from activecore.readers.base import Reader
     from activecore.recording import record
 
@@ -110,6 +111,7 @@ __all__ = [
     "Missing",
     "Packing",
     "Partial",
+    "RangeRun",
     "Reader",
     "SelectionError",
     "SourceChanged",
@@ -124,6 +126,7 @@ __all__ = [
     "VariableNotFound",
     "check_cancelled",
     "hookimpl",
+    "join_ranges",
     "open",
     "record",
     "reduce_buffers",
@@ -183,6 +186,7 @@ _NAMES_OF_MODULE = {
         "source_version",
     ),
     "options": ("BackendOptions",),
+    "ranges": ("RangeRun", "join_ranges"),
     "readers.base": ("Reader",),
     "recording": ("record",),
 }

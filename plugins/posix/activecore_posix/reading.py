@@ -15,12 +15,13 @@ from activecore import (
     ChunkNotFound,
     ChunkReadError,
     Cost,
+    RangeRun,
     SourceChanged,
     check_cancelled,
+    join_ranges,
 )
 from activecore_posix.files import SourceFile, read_error
 from activecore_posix.memory import scratch
-from activecore_posix.ranges import Range, Run, join_ranges
 
 __all__ = ["Buffers", "batch_buffers", "range_bytes"]
 
@@ -28,6 +29,12 @@ Buffers: TypeAlias = list[memoryview | None]
 
 _PIECE = 16 << 20
 """Bytes that one system call reads at most: between calls a run can be stopped."""
+
+_GAP = 16 << 10
+"""Bytes between two ranges that are read along rather than skipped.
+
+A second read costs about a microsecond, as much as copying this many bytes.
+"""
 
 _MAP_FROM = 256 << 10
 """Bytes wanted of a file from which mapping it costs less than reading it."""
@@ -83,7 +90,7 @@ def batch_buffers(
             except ChunkError as error:
                 error.position = positions[0]
                 raise
-            runs = join_ranges(_ranges(batch, positions, file))
+            runs = join_ranges(_ranges(batch, positions, file), gap=_GAP)
             size = sum(run.size for run in runs)
             if mapped and size >= _MAP_FROM:
                 until_reduced.push(until_read.pop_all())
@@ -108,13 +115,13 @@ def range_bytes(source: str, offset: int, size: int) -> bytes:
     scratch.reset()
     buffers: Buffers = [None]
     with SourceFile(source) as file:
-        _read(file, join_ranges([_within(file, offset, size, 0)]), buffers)
+        _read(file, join_ranges([_within(file, offset, size, 0)], gap=_GAP), buffers)
     return b"".join(buffer for buffer in buffers if buffer is not None)
 
 
 def _ranges(
     batch: ChunkBatch, positions: list[int], file: SourceFile
-) -> Iterator[Range]:
+) -> Iterator[tuple[int, int, int]]:
     """Give the chunks' ranges in a file.
 
     Encoded chunks may be larger than their elements, but not by much: what is wrong by
@@ -132,7 +139,9 @@ def _ranges(
         yield member
 
 
-def _within(file: SourceFile, offset: int, size: int, position: int) -> Range:
+def _within(
+    file: SourceFile, offset: int, size: int, position: int
+) -> tuple[int, int, int]:
     """Make sure that a range lies within its file."""
     if size == -1:
         return 0, file.size, position
@@ -143,7 +152,7 @@ def _within(file: SourceFile, offset: int, size: int, position: int) -> Range:
     return offset, size, position
 
 
-def _read(file: SourceFile, runs: list[Run], buffers: Buffers) -> None:
+def _read(file: SourceFile, runs: list[RangeRun], buffers: Buffers) -> None:
     """Read runs at their positions into this thread's memory."""
     for run in runs:
         memory = scratch.take(run.size, run.start)
@@ -164,7 +173,7 @@ def _read(file: SourceFile, runs: list[Run], buffers: Buffers) -> None:
 
 
 def _map(
-    file: SourceFile, runs: list[Run], buffers: Buffers, until_reduced: ExitStack
+    file: SourceFile, runs: list[RangeRun], buffers: Buffers, until_reduced: ExitStack
 ) -> None:
     """Map a file into memory; the kernel then reads what it touches."""
     try:
@@ -186,7 +195,7 @@ def _map(
         _lend(memory[run.start : run.stop], run, buffers)
 
 
-def _lend(memory: memoryview, run: Run, buffers: Buffers) -> None:
+def _lend(memory: memoryview, run: RangeRun, buffers: Buffers) -> None:
     for offset, size, position in run.members:
         start = offset - run.start
         buffers[position] = memory[start : start + size]

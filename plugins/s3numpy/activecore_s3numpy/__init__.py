@@ -1,65 +1,63 @@
-"""activecore's backend for S3 object stores: not written yet.
+"""activecore's backend ``s3numpy``: S3 object stores and web servers, reduced here.
 
-This release registers the name ``s3numpy`` and says, wherever it is asked to do
-something, that it cannot do it yet. Nothing is sent anywhere.
+Another backend that reads from S3 can have the same options, credentials and metadata::
+
+    from activecore_s3numpy import Client, ObjectFileSystem, S3Options
+
+    class MyOptions(S3Options):
+        url: str
+
+    class MyBackend(StorageBackend):
+        options_type = MyOptions
+
+        @property
+        def client(self):  # on first use, once per process, under a lock
+            if self._client is None:
+                self._client = Client(self.options, name=self.name, max_requests=32)
+            return self._client
+
+        def filesystem(self, url):
+            return ObjectFileSystem(self)  # pickled with its owner, without secrets
+
+        def close(self):
+            super().close()
+            if self._client is not None:
+                self._client.close()
+
+``client.credentials()`` gives ``Credentials(key, secret, token)`` as they are now, or
+None where the user asked to be anonymous; ask for each request, because what expires is
+renewed. ``client.endpoints.of_s3()`` gives the URL of the object store, and
+``Address.parse(source)`` takes a source apart: ``address.place.name`` is the bucket,
+``address.key`` the key.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import TYPE_CHECKING
 
-from activecore import BackendRefused, StorageBackend, hookimpl
+from activecore import hookimpl
+from activecore_s3numpy.addresses import Address, Place
+from activecore_s3numpy.backend import S3NumpyBackend
+from activecore_s3numpy.client import Client
+from activecore_s3numpy.credentials import CredentialProvider, Credentials
+from activecore_s3numpy.filesystem import ObjectFileSystem
+from activecore_s3numpy.options import S3NumpyOptions, S3Options
 
 if TYPE_CHECKING:
-    from activecore import ChunkBatch, ChunkRequest
+    from activecore import StorageBackend
 
-__all__ = ["S3NumpyBackend", "activecore_backend"]
-
-NOT_YET = "activecore-s3numpy 0.1 cannot read from S3 yet"
-
-
-class S3NumpyBackend(StorageBackend):
-    """Reads byte ranges of S3 objects and reduces them here.
-
-    It refuses everything for now: a list of backends goes on to the next one.
-    """
-
-    name = "s3numpy"
-    contract: ClassVar[tuple[int, int]] = (1, 0)
-
-    def why_not(self, batch: ChunkBatch) -> str | None:  # noqa: ARG002 - all the same
-        """Say that this backend is not written yet."""
-        return NOT_YET
-
-    def reduce_chunk(self, request: ChunkRequest) -> NoReturn:  # noqa: ARG002 - all the same
-        """Refuse.
-
-        Raises
-        ------
-        BackendRefused
-            Always, for now.
-        """
-        raise BackendRefused(NOT_YET)
-
-    def filesystem(self, url: str) -> NoReturn:  # noqa: ARG002 - all the same
-        """Refuse.
-
-        Raises
-        ------
-        BackendRefused
-            Always, for now.
-        """
-        raise BackendRefused(NOT_YET)
-
-    def check(self) -> NoReturn:
-        """Refuse.
-
-        Raises
-        ------
-        BackendRefused
-            Always, for now.
-        """
-        raise BackendRefused(NOT_YET)
+__all__ = [
+    "Address",
+    "Client",
+    "CredentialProvider",
+    "Credentials",
+    "ObjectFileSystem",
+    "Place",
+    "S3NumpyBackend",
+    "S3NumpyOptions",
+    "S3Options",
+    "activecore_backend",
+]
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activecore_posix.ranges import join_ranges
+from activecore import join_ranges
 
 RANGES = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 40))).map(
     lambda pairs: [(offset, size, i) for i, (offset, size) in enumerate(pairs)]
@@ -44,3 +44,20 @@ def test_a_byte_belongs_to_the_first_chunk_that_ends_behind_it(ranges, gap):
         for byte in range(run.start, run.stop):
             offset, size = by_position[run.position_at(byte)]
             assert byte < offset + size
+
+
+@given(RANGES, GAP, st.integers(1, 60))
+def test_a_run_is_longer_than_the_limit_only_where_one_range_is(ranges, gap, most):
+    runs = join_ranges(ranges, gap=gap, most=most)
+    assert sorted(m for run in runs for m in run.members) == sorted(ranges)
+    for run in runs:
+        longest = max(size for _, size, _ in run.members)
+        assert run.size <= max(most, longest)
+        for offset, size, _ in run.members:
+            assert run.start <= offset <= offset + size <= run.stop
+
+
+@given(RANGES, GAP)
+def test_without_a_limit_it_is_as_with_one_that_nothing_reaches(ranges, gap):
+    with_limit = join_ranges(ranges, gap=gap, most=10_000)
+    assert with_limit == join_ranges(ranges, gap=gap)

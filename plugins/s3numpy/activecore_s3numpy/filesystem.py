@@ -1,0 +1,314 @@
+"""An fsspec filesystem for metadata, over the same client as the chunks."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+import fsspec
+from fsspec.spec import AbstractBufferedFile
+
+from activecore import ActiveCoreError, SourceNotFound
+from activecore_s3numpy.addresses import Address
+from activecore_s3numpy.client import Client
+from activecore_s3numpy.failures import Failure
+from activecore_s3numpy.looks import FirstLooks, Look
+from activecore_s3numpy.replies import Ask, Listing, Meta, Reply
+
+__all__ = ["ObjectFileSystem", "Owner"]
+
+_ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
+"""What shows that a URL of a web server, which lists nothing, is a Zarr store."""
+
+
+class Owner(Protocol):
+    """Who has the client: a backend. What is pickled of it is its own affair."""
+
+    @property
+    def client(self) -> Client:
+        """The client of this process."""
+        ...
+
+
+class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyped
+    """Reads objects of S3 buckets and files of web servers.
+
+    Paths are URLs: ``s3://bucket/key``, ``https://host/path``. Nothing is written.
+    ``cat_ranges`` asks for all ranges at once. Everything raises the errors of
+    ``activecore.errors``; ``SourceNotFound`` is a ``FileNotFoundError`` too.
+
+    Parameters
+    ----------
+    owner
+        Has the client, which is opened on first use.
+    """
+
+    protocol = ("s3", "s3a", "https", "http")
+    # fsspec would keep instances, and with them their owners' secrets, for good.
+    cachable: ClassVar[bool] = False
+
+    def __init__(self, owner: Owner, **_: Any) -> None:
+        super().__init__()
+        self._owner = owner
+        self._looks = FirstLooks()
+        # fsspec's repr and hash would otherwise show what the owner shows.
+        self.storage_args = ()
+        self.storage_options: dict[str, Any] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._owner,)
+
+    def __repr__(self) -> str:
+        return "<ObjectFileSystem>"
+
+    @property
+    def fsid(self) -> str:
+        """Name the object store, without secrets: ``s3:https://minio.example``."""
+        return f"s3:{self._owner.client.endpoints.of_s3()}"
+
+    @classmethod
+    def _strip_protocol(cls, path: str | list[str]) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(one) for one in path]
+        return path.rstrip("/") if "://" in path else path.strip("/")
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        """Say what is there: name, size, type, ``ETag`` and when it was written."""
+        address = self._address(path)
+        look = self._looks.get(address)
+        meta = self._client.head(address) if look is None else look.meta
+        if meta is not None and not _is_page(address, meta):
+            return _file(address, meta)
+        if self._is_folder(address):
+            return {"name": address.url, "size": 0, "type": "directory"}
+        if meta is not None:
+            return _file(address, meta)
+        raise SourceNotFound(f"there is nothing at {address.url}")
+
+    def isdir(self, path: str) -> bool:
+        """Tell whether objects lie below a path, and none at it.
+
+        Its first bytes are read for that: whoever opens a source asks for them next.
+        """
+        address = self._address(path)
+        look = self._looks.get(address)
+        if look is None:
+            look = self._look(address)
+        if look is not None and not _is_page(address, look.meta):
+            return False
+        return self._is_folder(address)
+
+    def exists(self, path: str, **kwargs: Any) -> bool:
+        """Tell whether there is anything at a path; a failure is not absence."""
+        try:
+            self.info(path, **kwargs)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def isfile(self, path: str) -> bool:
+        """Tell whether there is an object at a path; a failure is not absence."""
+        try:
+            return bool(self.info(path)["type"] == "file")
+        except FileNotFoundError:
+            return False
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+        """List what lies directly below a path."""
+        address = self._address(path)
+        listing = self._list(address, deep=False)
+        entries = [_file(one, meta) for one, meta in _objects(address, listing)]
+        entries += [
+            {"name": Address(address.place, key).url, "size": 0, "type": "directory"}
+            for key in listing.prefixes
+        ]
+        if not entries:
+            entries = [self.info(path)]
+        return entries if detail else [entry["name"] for entry in entries]
+
+    def find(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        withdirs: bool = False,
+        detail: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """List every object at or below a path."""
+        if maxdepth is not None or withdirs:
+            return super().find(path, maxdepth, withdirs, detail, **kwargs)
+        address = self._address(path)
+        if not address.place.is_s3:
+            found = [self.info(path)]
+        else:
+            listing = self._list(address, deep=True)
+            found = [_file(one, meta) for one, meta in _objects(address, listing)]
+            if not found and self.isfile(path):
+                found = [self.info(path)]
+        files = {entry["name"]: entry for entry in found if entry["type"] == "file"}
+        return files if detail else sorted(files)
+
+    def cat_file(
+        self, path: str, start: int | None = None, end: int | None = None, **_: Any
+    ) -> bytes:
+        """Read bytes of an object, as a slice of it: ends behind it are cut."""
+        address = self._address(path)
+        look = self._looks.get(address)
+        if look is not None:
+            known = look.part(start, end)
+            if known is not None:
+                return known
+        return _bytes(address, self._client.read(self._ask(address, start, end)))
+
+    def cat_ranges(
+        self,
+        paths: list[str],
+        starts: Any,
+        ends: Any,
+        max_gap: int | None = None,  # noqa: ARG002 - fsspec's; a hint that need not be taken
+        on_error: str = "return",
+        **_: Any,
+    ) -> list[Any]:
+        """Read many ranges of many objects, all at once.
+
+        Returns
+        -------
+        list
+            Bytes; with ``on_error="return"`` the exception of each that failed.
+        """
+        addresses = [self._address(path) for path in paths]
+        asks = [
+            self._ask(address, start, end)
+            for address, start, end in zip(
+                addresses,
+                _column(starts, len(paths)),
+                _column(ends, len(paths)),
+                strict=True,
+            )
+        ]
+        answers: Sequence[Reply | Failure | ActiveCoreError] = (
+            self._client.try_all(asks)
+            if on_error == "return"
+            else self._client.read_all(asks)
+        )
+        found: list[Any] = []
+        for address, answer in zip(addresses, answers, strict=True):
+            if isinstance(answer, ActiveCoreError):
+                found.append(answer)
+                continue
+            try:
+                found.append(_bytes(address, answer))
+            except SourceNotFound as error:
+                if on_error != "return":
+                    raise
+                found.append(error)
+        return found
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        """Forget what was seen of a path, or of all."""
+        self._looks.forget(None if path is None else self._address(path))
+        super().invalidate_cache(path)
+
+    def _open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        autocommit: bool = True,  # noqa: ARG002 - fsspec's; nothing is written
+        cache_options: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> ObjectFile:
+        if mode != "rb":
+            raise io.UnsupportedOperation(f"{path}: objects are only read here")
+        size = "default" if block_size is None else block_size
+        return ObjectFile(
+            self, path, mode, block_size=size, cache_options=cache_options, **kwargs
+        )
+
+    @property
+    def _client(self) -> Client:
+        return self._owner.client
+
+    def _address(self, path: str) -> Address:
+        return Address.parse(path, bucket=self._client.options.bucket)
+
+    def _ask(self, address: Address, start: int | None, end: int | None) -> Ask:
+        first = 0 if start is None else start
+        if first < 0 or (end is not None and end < 0):
+            size = int(self.info(address.url)["size"])
+            first = max(0, first + size) if first < 0 else first
+            end = None if end is None else end + size if end < 0 else end
+        return Ask(address, first, end)
+
+    def _look(self, address: Address) -> Look | None:
+        if not address.key:
+            return None
+        answer = self._client.read(Ask(address, 0, Look.SIZE))
+        if isinstance(answer, Failure):
+            if answer.kind == "absent":
+                return None
+            # Of an empty object there is no first byte.
+            meta = self._client.head(address)
+            look = None if meta is None else Look(meta, b"")
+        else:
+            look = Look(answer.meta, bytes(answer.data))
+        if look is not None:
+            self._looks.put(address, look)
+        return look
+
+    def _is_folder(self, address: Address) -> bool:
+        if address.place.is_s3:
+            return self._client.has_any(address)
+        asks = [Ask(_below(address, name)) for name in _ZARR_DOCUMENTS]
+        answers = self._client.try_all(asks)
+        return any(isinstance(answer, Reply) for answer in answers)
+
+    def _list(self, address: Address, *, deep: bool) -> Listing:
+        if not address.place.is_s3:
+            raise NotImplementedError(f"{address.place} lists nothing")
+        listed = self._client.list_all if deep else self._client.list_one_level
+        return listed(address)
+
+
+class ObjectFile(AbstractBufferedFile):  # type: ignore[misc] # untyped
+    """A file to read; fsspec keeps what it has read ahead."""
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        return bytes(self.fs.cat_file(self.path, start=start, end=end))
+
+
+def _objects(address: Address, listing: Listing) -> list[tuple[Address, Meta]]:
+    return [(Address(address.place, key), meta) for key, meta in listing.objects]
+
+
+def _below(address: Address, name: str) -> Address:
+    return Address(address.place, f"{address.key}/{name}" if address.key else name)
+
+
+def _file(address: Address, meta: Meta) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": address.url, "size": meta.size, "type": "file"}
+    if meta.modified is not None:
+        entry["LastModified"] = meta.modified
+        entry["mtime"] = meta.modified.timestamp()
+    # A weak ETag may stay the same while bytes change, and is no If-Match.
+    if meta.etag is not None and meta.etag.startswith('"'):
+        entry["ETag"] = meta.etag
+    return entry
+
+
+def _is_page(address: Address, meta: Meta) -> bool:
+    """Tell whether a web server showed a page where a Zarr store may lie."""
+    return not address.place.is_s3 and meta.content_type.startswith("text/html")
+
+
+def _bytes(address: Address, answer: Reply | Failure) -> bytes:
+    if isinstance(answer, Reply):
+        return bytes(answer.data)
+    if answer.kind == "outside":
+        return b""
+    raise SourceNotFound(f"there is nothing at {address.url}")
+
+
+def _column(given: Any, length: int) -> list[int | None]:
+    return list(given) if isinstance(given, (list, tuple)) else [given] * length
