@@ -100,7 +100,9 @@ services-stop: $(READY) ## stop them and remove what they stored
 
 .PHONY: live
 live: $(READY) ## tests against the servers of make services
-	@$(BIN)/python -m pytest tests/live $(ARGS)
+	@$(BIN)/python -m services status
+	@$(BIN)/python -m pytest tests/live tests/test_agreement.py \
+	  --backend=s3numpy,reductionist $(ARGS)
 
 ##@ Handing over
 .PHONY: wheels

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-SUITES = ("local_netcdf", "local_zarr", "many_chunks", "memory")
+SUITES = ("local_netcdf", "local_zarr", "many_chunks", "memory", "s3")
 """Modules of this folder with ``run(quick)``, in the order in which they are run."""
 
 

@@ -26,17 +26,23 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_addoption(parser):
     parser.addoption(
         "--backend",
-        choices=["posix", *HOMES],
         default="posix",
-        help="which backend the agreement suite asks",
+        help=f"which backends the agreement suite asks: posix, {', '.join(HOMES)}, "
+        "or several with commas between",
     )
 
 
+def pytest_generate_tests(metafunc):
+    if "home" in metafunc.fixturenames:
+        backends = metafunc.config.getoption("--backend").split(",")
+        metafunc.parametrize("home", backends, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def home(pytestconfig):
-    """Where files are placed, and opened through the backend that was chosen."""
+def home(request):
+    """Where files are placed, and opened through a backend that was chosen."""
     try:
-        home = home_of(pytestconfig.getoption("--backend"))
+        home = home_of(request.param)
     except ServicesError as error:
         pytest.exit(str(error), returncode=1)
     yield home

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import uuid
 
-from bucket import Bucket
+import pytest
 
 import activecore as ac
+from services.bucket import Bucket
+from services.state import load
 
 
 class Local:
@@ -88,8 +90,8 @@ def home_of(backend):
     """
     if backend == "posix":
         return Local()
-    from services.state import load
-
+    if backend not in HOMES:
+        raise pytest.UsageError(f"--backend: {backend!r} is none of the three")
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]  # the user's own are not for this server
     return HOMES[backend](load())

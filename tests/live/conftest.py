@@ -5,8 +5,8 @@ import threading
 
 import psutil
 import pytest
-from bucket import Bucket
 
+from services.bucket import Bucket
 from services.errors import ServicesError
 from services.proxy import Proxy
 from services.state import load

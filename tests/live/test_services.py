@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import s3fs
 
+from services.bucket import Bucket
 from services.daemon import Daemon
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,7 +114,6 @@ def test_signed_requests_pass_through_the_proxy(s3_proxy, s3_options, bucket):
 
 
 def test_a_bucket_is_emptied_behind_each_test(services, bucket):
-    from bucket import Bucket
 
     other = Bucket(services.s3)
     url = other.put("a", b"1")
