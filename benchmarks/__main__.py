@@ -8,7 +8,14 @@ from __future__ import annotations
 import argparse
 import importlib
 
-SUITES = ("local_netcdf", "local_zarr", "many_chunks", "memory", "s3")
+SUITES = (
+    "local_netcdf",
+    "local_zarr",
+    "many_chunks",
+    "memory",
+    "s3",
+    "reductionist",
+)
 """Modules of this folder with ``run(quick)``, in the order in which they are run."""
 
 

@@ -30,9 +30,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -113,6 +114,15 @@ class Target:
     at_least: float | None = None
     """For time(slow) / time(fast)."""
     at_most: float | None = None
+    of: Literal["wall", "cpu"] = "wall"
+    """Which time."""
+
+    def ratio(self, ran: Mapping[str, Ran]) -> Ratio | None:
+        """Divide the two times; None where either failed."""
+        slow, fast = ran[self.slow], ran[self.fast]
+        if slow.error is not None or fast.error is not None:
+            return None
+        return Ratio.of(getattr(slow, self.of), getattr(fast, self.of))
 
     def is_met(self, ratio: Ratio) -> bool:
         """Say whether the median ratio is as it should be."""
@@ -178,14 +188,17 @@ class _Process:
             text=True,
             env=environment,
         )
-        self._ask(
-            {
-                "module": function.__module__,
-                "function": function.__qualname__,
-                "options": dict(contender.options),
-                "threads": threads,
-            }
-        )
+        task = {
+            "module": function.__module__,
+            "function": function.__qualname__,
+            "options": dict(contender.options),
+            "threads": threads,
+        }
+        try:
+            self._ask(task)
+        except BaseException:
+            self.close()
+            raise
 
     def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
@@ -221,7 +234,8 @@ class _Process:
     def close(self) -> None:
         """End it."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with suppress(BrokenPipeError):  # it has ended already
+                self._process.stdin.close()
         try:
             self._process.wait(timeout=30)
         except subprocess.TimeoutExpired:
@@ -357,12 +371,7 @@ def run_suite(
         print(report.case_table(case, ran), flush=True)
         done.append((case, ran))
     results = {case.name: ran for case, ran in done}
-    judged: list[tuple[Target, Ratio | None]] = []
-    for target in targets:
-        slow = results[target.case][target.slow]
-        fast = results[target.case][target.fast]
-        failed = slow.error is not None or fast.error is not None
-        judged.append((target, None if failed else Ratio.of(slow.wall, fast.wall)))
+    judged = [(target, target.ratio(results[target.case])) for target in targets]
     if judged and not quick:
         print(report.target_table(judged), flush=True)
     if not quick:

@@ -1,6 +1,6 @@
 """Files in an S3 store: ours, s3fs with xarray and dask, PyActiveStorage.
 
-On the versitygw of ``make services``: over the loopback, and over a link of 20 ms, which
+On the versitygw of ``make services``: over the loopback, and over a link of 20 ms that
 counts each contender's requests.
 """
 
