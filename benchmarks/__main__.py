@@ -8,14 +8,10 @@ from __future__ import annotations
 import argparse
 import importlib
 
-SUITES = (
-    "local_netcdf",
-    "local_zarr",
-    "many_chunks",
-    "memory",
-    "s3",
-    "reductionist",
-)
+LOCAL = ("local_netcdf", "local_zarr", "many_chunks", "memory")
+REMOTE = ("s3", "reductionist")
+"""Those that need the servers of ``make services``."""
+SUITES = (*LOCAL, *REMOTE)
 """Modules of this folder with ``run(quick)``, in the order in which they are run."""
 
 
@@ -30,9 +26,20 @@ def main() -> None:
     unknown = set(options.suites) - set(SUITES)
     if unknown:
         parser.error(f"there is no suite {', '.join(sorted(unknown))}")
-    for name in options.suites or SUITES:
+    for name in options.suites or (*LOCAL, *_remote()):
         print(f"## {name}\n", flush=True)
         importlib.import_module(name).run(quick=options.quick)
+
+
+def _remote() -> tuple[str, ...]:
+    """Give the suites that need servers, where those run."""
+    import remote
+
+    why_not = remote.why_not()
+    if why_not is None:
+        return REMOTE
+    print(f"{', '.join(REMOTE)}: left out, {why_not}\n", flush=True)
+    return ()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from services.errors import ServicesError
 from services.proxy import Link, Proxy
 from services.state import S3, Services, load
 
-__all__ = ["FAR", "Gate", "credentials", "gate", "mean_of", "servers"]
+__all__ = ["FAR", "Gate", "credentials", "gate", "mean_of", "servers", "why_not"]
 
 FAR = Link(round_trip=0.020)
 """A store in the same country."""
@@ -25,10 +25,19 @@ FAR = Link(round_trip=0.020)
 
 def servers() -> Services:
     """Say where the servers are; end with one line if they do not run."""
+    reason = why_not()
+    if reason is not None:
+        sys.exit(f"benchmarks: {reason}")
+    return load()
+
+
+def why_not() -> str | None:
+    """Say why there are no servers, or None."""
     try:
-        return load()
+        load()
     except ServicesError as error:
-        sys.exit(f"benchmarks: {error}")
+        return str(error)
+    return None
 
 
 def credentials(s3: S3, endpoint_url: str | None = None) -> dict[str, Any]:
