@@ -22,13 +22,16 @@ from activecore.errors import BackendNotInstalled, ConfigError, did_you_mean
 
 __all__ = [
     "GROUP",
+    "RIGS",
     "SCHEMES",
     "Plugin",
     "default_backend",
     "find",
     "installed",
     "plugin_extras",
+    "rig_of",
     "scheme_of",
+    "schemes_of",
 ]
 
 logger = logging.getLogger(__name__)
@@ -38,6 +41,9 @@ GROUP = "activecore"
 
 SCHEMES = "activecore.schemes"
 """Entry-point group that gives URL schemes a backend, by the same object reference."""
+
+RIGS = "activecore.testing"
+"""Entry-point group of the rigs by which backends are tested, under their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +175,31 @@ def default_backend(scheme: str) -> str:
     return next(iter(names))
 
 
+def schemes_of(name: str) -> list[str]:
+    """Name the URL schemes that the plugin of this name is the default for."""
+    own = {(p.value, p.distribution) for p in installed() if p.name == name}
+    return sorted(
+        claim.name
+        for claim in _plugins(SCHEMES)
+        if (claim.value, claim.distribution) in own
+    )
+
+
+def rig_of(name: str) -> EntryPoint | None:
+    """Give the entry point of the rig by which a backend is tested, if there is one.
+
+    Raises
+    ------
+    ConfigError
+        Several distributions bring one.
+    """
+    rigs = [rig for rig in _plugins(RIGS) if rig.name == name]
+    if len(rigs) > 1:
+        who = " and ".join(f"{rig.distribution} {rig.version}" for rig in rigs)
+        raise ConfigError(f"several distributions bring a rig for {name!r}: {who}")
+    return rigs[0].entry_point if rigs else None
+
+
 def _plugins(group: str) -> tuple[Plugin, ...]:
     return tuple(
         plugin for plugin in _scanned(_state()) if plugin.entry_point.group == group
@@ -215,7 +246,7 @@ def _declared(distribution: Distribution) -> list[Plugin]:
     return [
         Plugin(entry.name, entry.value, name, distribution.version, entry)
         for entry in distribution.entry_points
-        if entry.group in (GROUP, SCHEMES)
+        if entry.group in (GROUP, SCHEMES, RIGS)
     ]
 
 

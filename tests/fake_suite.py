@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-import itertools
-
 import pytest
 
 from activecore.errors import AuthenticationError, ChunkReadError
-from activecore.testing import BackendConformance, FakeBackend
+from activecore.testing import BackendConformance, FakeBackend, outcomes
 
 
 class FakeSuite(BackendConformance):
@@ -42,23 +39,14 @@ TESTS = sorted(name for name in dir(FakeSuite) if name.startswith("test_"))
 
 def outcomes_of(backend_type, name):
     """Run one test of the suite, for all its parameters: (outcome, what it said)."""
-    test = getattr(FakeSuite, name)
-    marks = [m for m in getattr(test, "pytestmark", []) if m.name == "parametrize"]
-    choices = [[(mark.args[0], value) for value in mark.args[1]] for mark in marks]
-    for chosen in itertools.product(*choices):
+
+    def make():
         suite = FakeSuite()
         suite.store = backend_type()
-        arguments = dict(chosen)
-        if "backend" in inspect.signature(test).parameters:
-            arguments["backend"] = suite.store
-        try:
-            test(suite, **arguments)
-        except pytest.fail.Exception as failure:
-            yield "failed", str(failure)
-        except pytest.skip.Exception as skip:
-            yield "skipped", str(skip)
-        else:
-            yield "passed", ""
+        return suite, suite.store
+
+    for outcome in outcomes.outcomes_of(make, name):
+        yield outcome.how, outcome.said
 
 
 def failures_of(backend_type, name):

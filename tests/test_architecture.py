@@ -69,6 +69,7 @@ LAYERS = [
     "plot",
     "cli",
     "__main__",
+    "testing.__main__",
 ]
 """Bottom first. A name places the module, or the package with all that is in it."""
 

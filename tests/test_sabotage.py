@@ -13,15 +13,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sabotage_page
 from fake_suite import FakeSuite, failures_of
 from pydantic import SecretStr
 
-from activecore.backend import BackendOptions
+from activecore.backend import BackendOptions, ByteRangeBackend
+from activecore.cancel import cancellable, check_cancelled
 from activecore.errors import (
     ActiveCoreError,
     AuthenticationError,
     BackendRefused,
     BackendUnavailable,
+    Cancelled,
     ChunkDecodeError,
     ChunkError,
     ChunkNotFound,
@@ -569,6 +572,69 @@ class StaysOpen(FakeBackend):
         pass
 
 
+class SharesOneConnection(FakeBackend):
+    """Closing one instance closes what all of them use."""
+
+    is_open = True
+
+    def __init__(self, options=None, **more):
+        super().__init__(options, **more)
+        type(self).is_open = True
+
+    def read_range(self, source, offset, size):
+        if not self.is_open:
+            raise ValueError("I/O operation on closed file")
+        return super().read_range(source, offset, size)
+
+    def close(self):
+        super().close()
+        type(self).is_open = False
+
+
+class IsClosedUnderItsCalls(FakeBackend):
+    def read_range(self, source, offset, size):
+        data = super().read_range(source, offset, size)
+        time.sleep(0.01)
+        return bytes(size) if self._closed else data
+
+
+class AnswersPartOfAStoppedRun(FakeBackend):
+    def reduce_chunks(self, batch):
+        buffers = [bytes(size) for size in batch.sizes]
+        try:
+            for k in range(len(batch)):
+                check_cancelled()
+                one = batch[k]
+                buffers[k] = self.read_range(one.source, one.offset, one.size)
+        except Cancelled:
+            pass
+        with cancellable(threading.Event()):
+            return reduce_buffers(batch, buffers)
+
+
+class PrintsPerChunk(FakeBackend):
+    def read_range(self, source, offset, size):
+        print("reading", source)  # noqa: T201 - the fault
+        return super().read_range(source, offset, size)
+
+
+class SpeaksAnyContract(ByteRangeBackend):
+    name = "fake"
+
+    def __init__(self, options=None):
+        super().__init__(options)
+        self.fake = FakeBackend()
+        self.put, self.delete, self.fail = (
+            self.fake.put, self.fake.delete, self.fake.fail,
+        )  # fmt: skip
+
+    def filesystem(self, url):
+        return self.fake.filesystem(url)
+
+    def read_range(self, source, offset, size):
+        return self.fake.read_range(source, offset, size)
+
+
 class LeavesAThread(FakeBackend):
     def reduce_chunks(self, batch):
         threading.Thread(target=time.sleep, args=(2,), name="left").start()
@@ -683,9 +749,9 @@ SABOTAGES = [
         LISTED,
         "a value has shape (3, 1, 1, 5) instead of (3, 3, 1, 1)",
     ),
-    (IgnoresOffsets, SELECT, "came back:"),
+    (IgnoresOffsets, SELECT, "the elements are read from the wrong place"),
     (ReversesBatches, LISTED, "this is the answer for chunk 2 of the batch"),
-    (SortsBatches, "test_core_batch_in_any_order", "came back:"),
+    (SortsBatches, "test_core_batch_in_any_order", "this is the answer for chunk"),
     (AnswersFirstChunksOnly, "test_core_large_batch", "chunk 256 of 500"),
     (OneByOneOnly, LISTED, "the counts are right, the values are not"),
     (DropsValues, THROUGH_THE_CORE, "mean of a float32 array in chunks, axis (0,)"),
@@ -750,6 +816,32 @@ SABOTAGES = [
     (ClosesOnce, "test_core_close_is_idempotent", "a second time"),
     (StaysOpen, "test_core_closed_backend_raises", "super().close()"),
     (LeavesAThread, "test_core_close_leaves_no_thread_behind", "threads ['left'"),
+    (
+        SharesOneConnection,
+        "test_core_instances_live_apart",
+        "ValueError: I/O operation on closed file",
+    ),
+    (
+        IsClosedUnderItsCalls,
+        "test_core_close_during_calls_is_safe",
+        "an answer, beginning [0. 0. 0. 0.]",
+    ),
+    (
+        AnswersPartOfAStoppedRun,
+        "test_core_run_that_is_stopped_midway_gives_no_part_of_an_answer",
+        "answered in full, or raises Cancelled",
+    ),
+    (
+        HidesCancellation,
+        "test_core_run_that_is_stopped_midway_gives_no_part_of_an_answer",
+        "BackendUnavailable: the run was stopped",
+    ),
+    (PrintsPerChunk, "test_core_prints_nothing", "'reading select-declarations"),
+    (
+        SpeaksAnyContract,
+        "test_core_contract_is_written_out",
+        "the default, which is that of any core it meets",
+    ),
     (LacksSelect, "test_core_declares_itself", "'select' among them"),
     (WrittenForAnotherContract, "test_core_declares_itself", "contract: written for"),
     (ConnectsAtOnce, "test_core_making_an_instance_does_no_io", "expected:  no I/O"),
@@ -806,3 +898,14 @@ def test_every_test_of_the_suite_has_bitten():
     unproved = tests - {row[1] for row in SABOTAGES}
     # Proved in test_conformance.py, in other ways.
     assert unproved == {"test_core_has_cases"}
+
+
+def test_the_page_of_sabotages_says_what_each_is_told():
+    written = sabotage_page.PAGE.read_text(encoding="utf-8")
+    assert written.startswith(sabotage_page.HEAD)
+    rows = written.removeprefix(sabotage_page.HEAD).splitlines()
+    assert len(rows) == len(SABOTAGES)
+    for row, (backend, check, words) in zip(rows, SABOTAGES, strict=True):
+        name = sabotage_page.words_of(backend.__name__)
+        assert row.startswith(f"| {name} | `{check}` | ")
+        assert words.replace("|", "\\|") in row

@@ -5,7 +5,12 @@ and ``FakeServer`` stand in for one, ``array_info`` and ``active_array`` for a f
 Needs pytest, which activecore itself does not.
 """
 
-import pytest
+try:
+    import pytest
+except ImportError as error:
+    raise ImportError(
+        "activecore.testing needs pytest: pip install 'activecore[testing]'"
+    ) from error
 
 # Before the suite is imported: an assertion in it then shows what it compared.
 pytest.register_assert_rewrite(
@@ -27,6 +32,7 @@ from activecore.testing.conformance import BackendConformance  # noqa: E402 - se
 from activecore.testing.encode import encode_chunk  # noqa: E402 - see above
 from activecore.testing.fake import FakeBackend, FakeServer, Read  # noqa: E402 - see above
 from activecore.testing.golden import GoldenCase, golden_case  # noqa: E402 - see above
+from activecore.testing.rig import Rig  # noqa: E402 - see above
 
 __all__ = [
     "BackendConformance",
@@ -34,6 +40,7 @@ __all__ = [
     "FakeServer",
     "GoldenCase",
     "Read",
+    "Rig",
     "active_array",
     "array_info",
     "encode_chunk",

@@ -22,25 +22,27 @@ class BackendConformance(
 ):
     """Proves that a backend keeps the contract.
 
-    Subclass it in a test module of yours, and give it a backend and a way to put bytes
-    into the backend's store that does not go through the backend::
+    Subclass it in a test module of yours, and give it a rig: what makes a backend, and
+    puts bytes into its store in a way that does not go through the backend::
 
-        class TestMyBackend(BackendConformance):
-            @pytest.fixture
-            def backend(self, tmp_path):
-                self.folder = tmp_path
-                backend = MyBackend()
-                yield backend
-                backend.close()
+        class MyRig(Rig):
+            def backend(self):
+                return MyBackend()
 
             def put(self, name, data):
                 path = self.folder / name
                 path.write_bytes(data)
                 return str(path)
 
-    pytest makes one instance for each test, so what the fixture leaves on ``self`` is
-    there for ``put``. Override ``delete``, ``unreadable`` and ``put_file`` too where
-    you can; ``hooks.Hooks`` says what each is for.
+
+        class TestMyBackend(BackendConformance):
+            rig = MyRig
+
+    Override ``delete``, ``unreadable`` and ``put_file`` of ``Rig`` too where you can.
+    Where pytest's fixtures make the store, leave ``rig`` out: override the fixture
+    ``backend``, and ``put`` and the others as methods of the test class. pytest makes
+    one instance for each test, so what the fixture leaves on ``self`` is there for
+    ``put``.
 
     Tests named ``test_core_…`` are what every backend must pass. They do not skip, save
     for an operation that the backend does not list. Tests named ``test_capability_…``

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
-from activecore.backend import BackendOptions, StorageBackend
+import numpy as np
+
+from activecore.backend import BackendOptions, ByteRangeBackend, StorageBackend
 from activecore.contract import CONTRACT
 from activecore.model import OPERATIONS
 from activecore.testing.cases import CAPABILITY_CASES, SELECT_CASES
+from activecore.testing.golden import golden_case
 from activecore.testing.harness import Harness, fail
 from activecore.testing.watch import watch_io
 
 __all__ = ["DeclarationChecks"]
 
 _DATA = bytes(range(200))
+
+_CASE = golden_case(
+    "declarations", [np.arange(6, dtype="f8"), np.ones(6, dtype="f8")], "select"
+)
 
 
 class DeclarationChecks(Harness):
@@ -30,6 +39,35 @@ class DeclarationChecks(Harness):
                 came_back=f"name={backend.name!r}, operations="
                 f"{sorted(backend.operations)}, contract={backend.contract}",
                 usually="an attribute was left out, or misspelt",
+            )
+
+    def test_core_contract_is_written_out(self, backend: StorageBackend) -> None:
+        """In the class itself: the default is whatever core is installed."""
+        ours = (StorageBackend, ByteRangeBackend)
+        own = [kind for kind in type(backend).__mro__ if kind not in ours]
+        if not any("contract" in vars(kind) for kind in own):
+            fail(
+                asked=f"contract of {type(backend).__name__}",
+                expected=f"contract = {CONTRACT} in the class",
+                came_back="the default, which is that of any core it meets",
+                usually="it was left out; a later core cannot tell that it must refuse",
+            )
+
+    def test_core_prints_nothing(self, backend: StorageBackend) -> None:
+        """The core's output may be a pipe; libraries log."""
+        batch = self.place(_CASE)
+        written = io.StringIO()
+        with redirect_stdout(written), redirect_stderr(written):
+            backend.reduce_chunks(batch)
+            backend.reduce_chunk(batch[0])
+            backend.why_not(batch)
+        if written.getvalue():
+            first = written.getvalue().splitlines()[0]
+            fail(
+                asked="two chunks, together and one by one",
+                expected="an answer, and nothing on standard output or error",
+                came_back=f"{first!r} there",
+                usually="a print that was meant for debugging",
             )
 
     def test_core_making_an_instance_does_no_io(self, backend: StorageBackend) -> None:

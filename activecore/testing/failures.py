@@ -17,7 +17,7 @@ from activecore.errors import (
 )
 from activecore.model import Codec, Partial
 from activecore.testing.golden import golden_case
-from activecore.testing.harness import Harness, fail
+from activecore.testing.harness import Harness, fail, take
 from activecore.testing.raising import must_raise
 
 __all__ = ["FailureChecks"]
@@ -27,6 +27,27 @@ _CHUNKS = [
 ]
 _CASE = golden_case("failures", _CHUNKS, "select")
 _SIZE = _CHUNKS[0].nbytes
+
+
+_LONG = golden_case(
+    "long",
+    [np.full((2, 3), k, dtype="f4") for k in range(1, 65)],
+    "select",
+    hint="what was not read before the run was stopped is taken for read; a stopped "
+    "batch is answered in full, or raises Cancelled",
+)
+
+
+class _StopsLater(threading.Event):
+    """A run that is stopped when its work has looked so many times."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self._looks = looks
+
+    def is_set(self) -> bool:
+        self._looks -= 1
+        return self._looks < 0
 
 
 class FailureChecks(Harness):
@@ -159,6 +180,28 @@ class FailureChecks(Harness):
                 usually="'except Exception' around a loop that checks for cancellation",
             )
         self.hold(_CASE, partial, range(len(batch)))
+
+    def test_core_run_that_is_stopped_midway_gives_no_part_of_an_answer(
+        self, backend: StorageBackend
+    ) -> None:
+        """Stopped at its third look, a batch is ``Cancelled``, or answered in full."""
+        size = min(len(_LONG.chunks), backend.batch_chunks)
+        batch = take(self.place(_LONG), range(size))
+        for looks in (1, 3, 20):
+            try:
+                with cancellable(_StopsLater(looks)):
+                    partial = backend.reduce_chunks(batch)
+            except Cancelled:
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever it raises is the finding
+                fail(
+                    asked=f"a batch of {size} chunks of a run that is stopped midway",
+                    expected="Cancelled",
+                    came_back=f"{type(error).__name__}: {error}",
+                    usually="'except Exception' around a loop that checks for "
+                    "cancellation",
+                )
+            self.hold(_LONG, partial, range(size))
 
     def test_capability_unreadable_object_is_an_error_and_not_absence(
         self, backend: StorageBackend

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from activecore.backend import StorageBackend
 from activecore.errors import ActiveCoreError, AuthenticationError, ConfigError
+from activecore.model import ChunkBatch
 from activecore.testing.golden import golden_case
 from activecore.testing.harness import Harness, fail
 
@@ -25,6 +26,8 @@ _CASE = golden_case(
     "select",
 )
 _ROWS = range(3)
+_CALLS = 200
+_PATIENCE = 30.0
 
 
 class LifetimeChecks(Harness):
@@ -106,6 +109,59 @@ class LifetimeChecks(Harness):
         _must_be_closed("reduce_chunks", lambda: backend.reduce_chunks(batch))
         _must_be_closed("reduce_chunk", lambda: backend.reduce_chunk(batch[0]))
 
+    def test_core_instances_live_apart(self, backend: StorageBackend) -> None:
+        """Closing one leaves the others open, and a new one can be opened after it."""
+        batch = self.place(_CASE)
+        other = self.another(backend)
+        asked = "two backends of one store, after one of them was closed"
+        try:
+            self.hold(_CASE, other.reduce_chunks(batch), _ROWS)
+            other.close()
+            self.hold(_CASE, backend.reduce_chunks(batch), _ROWS)
+            other = self.another(backend)
+            self.hold(_CASE, other.reduce_chunks(batch), _ROWS)
+        except Exception as error:  # noqa: BLE001 - whatever it raises is the finding
+            fail(
+                asked=asked,
+                expected="an answer",
+                came_back=f"{type(error).__name__}: {error}",
+                usually="a connection or a pool that belongs to the class or the "
+                "module, and was closed with one instance",
+            )
+        finally:
+            other.close()
+
+    def test_core_close_during_calls_is_safe(self, backend: StorageBackend) -> None:
+        """Each call in flight is answered rightly, or raises; none hangs."""
+        batch = self.place(_CASE)
+        started = threading.Semaphore(0)
+        ended: list[str | None] = []
+        threads = [
+            threading.Thread(
+                target=lambda: ended.append(_ask_until_closed(backend, batch, started)),
+                daemon=True,
+            )
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for _ in range(8):
+            started.acquire(timeout=5)
+        backend.close()
+        for thread in threads:
+            thread.join(_PATIENCE)
+        wrong = [text for text in ended if text is not None]
+        if len(ended) < len(threads):
+            wrong.append(f"no end within {_PATIENCE:g} s")
+        if wrong:
+            fail(
+                asked="close() while 4 threads are asking",
+                expected="each call answered rightly, or a BackendError",
+                came_back=wrong[0],
+                usually="what a call in flight uses is taken away under it; wait for "
+                "calls, or let each hold what it needs",
+            )
+
     def test_core_close_leaves_no_thread_behind(self, backend: StorageBackend) -> None:
         """A thread that is no daemon keeps the program from ending."""
         before = set(threading.enumerate())
@@ -119,6 +175,23 @@ class LifetimeChecks(Harness):
                 came_back=f"threads {left}",
                 usually="a pool is not shut down",
             )
+
+
+def _ask_until_closed(
+    backend: StorageBackend, batch: ChunkBatch, started: threading.Semaphore
+) -> str | None:
+    """Ask again and again; say what came that is neither the answer nor an error."""
+    for _ in range(_CALLS):
+        started.release()
+        try:
+            (got,) = backend.reduce_chunks(batch).values
+        except ActiveCoreError:
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever it raises is the finding
+            return f"{type(error).__name__}: {error}"
+        if not np.array_equal(got, np.stack(_CASE.chunks)):
+            return f"an answer, beginning {got.ravel()[:4]}"
+    return None
 
 
 def _must_be_closed(name: str, call: Callable[[], object]) -> None:
