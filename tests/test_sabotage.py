@@ -749,7 +749,7 @@ SABOTAGES = [
         LISTED,
         "a value has shape (3, 1, 1, 5) instead of (3, 3, 1, 1)",
     ),
-    (IgnoresOffsets, SELECT, "the elements are read from the wrong place"),
+    (IgnoresOffsets, SELECT, "the offset was ignored"),
     (ReversesBatches, LISTED, "this is the answer for chunk 2 of the batch"),
     (SortsBatches, "test_core_batch_in_any_order", "this is the answer for chunk"),
     (AnswersFirstChunksOnly, "test_core_large_batch", "chunk 256 of 500"),

@@ -18,7 +18,13 @@ from activecore.model import AxisSelection, Missing
 from activecore.testing.golden import GoldenCase
 from activecore.testing.oracle import Expected, agrees, expect
 
-__all__ = ["diagnose"]
+__all__ = ["LEAD", "RUBBISH", "diagnose"]
+
+RUBBISH = b"\xa5"
+"""What objects hold around chunks."""
+
+LEAD = (5, 3)
+"""Bytes of rubbish before the first chunk of each of the two objects."""
 
 Array: TypeAlias = NDArray[Any]
 Selection: TypeAlias = tuple[AxisSelection, ...]
@@ -64,6 +70,12 @@ def _suspicions(case: GoldenCase, position: int) -> Iterator[tuple[str, Expected
     for other, answer in enumerate(case.expected):
         if other != position:
             yield f"this is the answer for chunk {other} of the batch", answer
+    if position < len(LEAD) and not layout.codecs and layout.is_c_order:
+        lead = RUBBISH * LEAD[position]
+        data = (lead + case.encoded[position])[: layout.nbytes]
+        shifted = np.frombuffer(data, layout.dtype).reshape(layout.shape)
+        text = "the offset was ignored: this is what lies at the object's beginning"
+        yield text, _ask(case, shifted.astype(chunk.dtype))
     for text, missing in _fewer_rules(layout.missing):
         yield text, _ask(case, chunk, missing=missing)
     for text, selection in _other_selections(case):

@@ -14,6 +14,7 @@ from activecore.backend import StorageBackend
 from activecore.errors import BackendRefused
 from activecore.model import ChunkBatch, Partial
 from activecore.testing.compare import complaint, shape_fault
+from activecore.testing.diagnosis import LEAD, RUBBISH
 from activecore.testing.golden import GoldenCase
 from activecore.testing.hooks import Hooks
 
@@ -24,7 +25,6 @@ Place: TypeAlias = tuple[str, int, int]
 """Where a chunk lies: source, offset, size."""
 
 _TOLERANCE = 1e-12
-_RUBBISH = b"\xa5"
 
 
 def fail(**lines: str) -> NoReturn:
@@ -64,11 +64,11 @@ class Harness(Hooks):
         """Store chunks, the even and the odd ones in two objects, rubbish between."""
         places: list[Place] = [("", 0, 0)] * len(chunks)
         for first in range(min(2, len(chunks))):
-            content = bytearray(_RUBBISH * (5 - 2 * first))
+            content = bytearray(RUBBISH * LEAD[first])
             offsets = {}
             for k in range(first, len(chunks), 2):
                 offsets[k] = len(content)
-                content += chunks[k] + _RUBBISH * 3
+                content += chunks[k] + RUBBISH * 3
             source = self.put(f"{name}-{'ab'[first]}", bytes(content))
             for k, offset in offsets.items():
                 places[k] = (source, offset, len(chunks[k]))
