@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from activecore.choose import Chain
 from activecore.combine import merge_box, reduce_box
-from activecore.elements import reduce_chunk_elements
+from activecore.elements import reduce_chunk_elements, reduce_elements
 from activecore.errors import (
     BackendRefused,
     BackendUnavailable,
@@ -21,7 +21,7 @@ from activecore.errors import (
     ChunkNotFound,
 )
 from activecore.model import ABSENT, INLINE, ChunkBatch, Cost, Located
-from activecore.operations import OPERATION, Values, reduce_elements
+from activecore.operations import OPERATION, Values
 from activecore.plan import Box
 from activecore.question import Question
 

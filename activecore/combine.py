@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from activecore.elements import reduce_elements
 from activecore.groups import runs
-from activecore.operations import OPERATION, Values, reduce_elements
+from activecore.operations import OPERATION, Values
 from activecore.plan import Box, Plan
 
 __all__ = ["Combiner", "Weights", "merge_box", "reduce_box"]

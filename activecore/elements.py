@@ -1,33 +1,209 @@
-"""From the elements of decoded chunks to their partials: select, mask, reduce."""
+"""From the elements of chunks to their partials: a row for each operation.
+
+An operation answers for elements with one leading axis, the chunk. Its rows obey three
+rules: reduced axes stay at length one; where nothing is left to reduce (``count`` is
+zero) the value is the operation's identity, so that merging needs no special case; and
+NaN that no rule declared missing propagates.
+
+An engine reduces the innermost group of axes, which is where the elements are; what
+that leaves is little, and reduced here.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from activecore.engines.base import Block, Cells, Engine, Gone
+from activecore.engines.blocked import BlockedEngine, invalid_elements
+from activecore.folding import Rows, add_up, innermost
 from activecore.model import AxisSelection, Missing
-from activecore.operations import OPERATION, Values, reduce_elements
+from activecore.operations import OPERATION, Values, accumulator
 
-__all__ = ["BLOCK_BYTES", "invalid_elements", "reduce_chunk_elements"]
+__all__ = ["reduce_block", "reduce_chunk_elements", "reduce_elements"]
 
 Array: TypeAlias = NDArray[Any]
+Axes: TypeAlias = tuple[int, ...]
+Answer: TypeAlias = tuple[Values, Array]
 
-BLOCK_BYTES = 1 << 20
-"""Decoded bytes that are worked on together: about what a core's cache holds."""
+_NUMPY = BlockedEngine()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """An engine's cells, and what is left to do with the values it gives of them."""
+
+    engine: Engine
+    cells: Cells
+    shape: Axes
+    """Of the elements, the chunk first."""
+    axes: Axes
+    """Of those, all that are reduced."""
+    group: Axes
+    """Those that the engine reduces."""
+
+    def spread(self, values: Array) -> Array:
+        """Give an engine's values the elements' shape, its group at length one."""
+        shape = tuple(1 if a in self.group else n for a, n in enumerate(self.shape))
+        return values.reshape(shape)
+
+    def rest(self) -> Axes:
+        """Give the axes that are left to reduce."""
+        return tuple(axis for axis in self.axes if axis not in self.group)
+
+    def added(self, values: Array) -> Array:
+        """Add an engine's values along the axes that are left."""
+        return add_up(self.spread(values), self.rest())
+
+    def by(self, ufunc: np.ufunc, values: Array) -> Array:
+        """Reduce an engine's values along the axes that are left."""
+        values = self.spread(values)
+        rest = self.rest()
+        if len(rest) == 0:
+            return values
+        return np.asarray(ufunc.reduce(values, axis=rest, keepdims=True))
+
+    def count(self, gone: Gone) -> Array:
+        """Say how many elements are behind each value."""
+        total = math.prod(self.shape[axis] for axis in self.axes)
+        if gone is None:
+            # One number for each chunk: it is broadcast where it is needed.
+            ones = (1,) * (len(self.shape) - 1)
+            return np.full((self.shape[0], *ones), total, dtype=np.int64)
+        return total - self.added(gone)
+
+
+def _count(asked: _Asked) -> Answer:
+    return (), asked.count(asked.engine.missing(asked.cells))
+
+
+def _sum(asked: _Asked) -> Answer:
+    return _sum_in(accumulator(asked.cells.block.dtype), asked)
+
+
+def _sum_f8(asked: _Asked) -> Answer:
+    return _sum_in(np.dtype("f8"), asked)
+
+
+def _sum_in(dtype: np.dtype[Any], asked: _Asked) -> Answer:
+    sums, gone = asked.engine.sums(asked.cells, dtype)
+    return (asked.added(sums),), asked.count(gone)
+
+
+def _min(asked: _Asked) -> Answer:
+    least, gone = asked.engine.least(asked.cells)
+    return (asked.by(np.minimum, least),), asked.count(gone)
+
+
+def _max(asked: _Asked) -> Answer:
+    greatest, gone = asked.engine.greatest(asked.cells)
+    return (asked.by(np.maximum, greatest),), asked.count(gone)
+
+
+def _extrema(asked: _Asked) -> Answer:
+    least, count = _min(asked)
+    greatest, _ = _max(asked)
+    return (*least, *greatest), count
+
+
+def _moments(asked: _Asked) -> Answer:
+    # Two passes: the deviations are taken from the chunk's own mean, so that no
+    # digits are lost however large the offset of the data is.
+    (total,), count = _sum_f8(asked)
+    mean = total / np.maximum(count, 1)
+    rows = asked.cells.rows
+    each = tuple(1 if a in asked.group else n for a, n in enumerate(asked.shape))
+    means = np.broadcast_to(mean, each).reshape(rows.many, rows.kept)
+    squares = asked.engine.squares(asked.cells, np.ascontiguousarray(means))
+    return (mean, asked.added(squares)), count
+
+
+def _nonzero(asked: _Asked) -> Answer:
+    nonzeros, gone = asked.engine.nonzeros(asked.cells)
+    return (asked.added(nonzeros),), asked.count(gone)
+
+
+_ASK: Mapping[str, Callable[[_Asked], Answer]] = MappingProxyType(
+    {
+        "count": _count,
+        "sum": _sum,
+        "sum_f8": _sum_f8,
+        "min": _min,
+        "max": _max,
+        "extrema": _extrema,
+        "moments": _moments,
+        "nonzero": _nonzero,
+    }
+)
+
+
+def reduce_block(
+    engine: Engine, block: Block, missing: Missing, axis: Axes, operation: str
+) -> Answer:
+    """Reduce decoded chunks, of which just what is wanted is left.
+
+    Parameters
+    ----------
+    engine
+        What computes; the answer does not depend on it.
+    block
+        Their bytes, axes in C order.
+    missing, axis, operation
+        As in ``ChunkBatch``.
+
+    Returns
+    -------
+    values, count
+        As in ``Partial``, with the leading axis. Where nothing is missing the count
+        has length one along all others.
+    """
+    if operation == "select":
+        elements = block.elements()
+        invalid = invalid_elements(elements, missing)
+        return _selected(elements, invalid)
+    return _reduced(engine, block, missing, None, axis, operation)
+
+
+def reduce_elements(
+    elements: Array, invalid: NDArray[np.bool_] | None, axis: Axes, operation: str
+) -> Answer:
+    """Reduce elements of which it is known which are missing.
+
+    Parameters
+    ----------
+    elements
+        Shape (k, ...), native-endian.
+    invalid
+        Which elements are missing, same shape; None: none.
+    axis
+        Axes of one chunk, so that 0 is the axis after the leading one.
+    operation
+        A name of ``OPERATION``.
+
+    Returns
+    -------
+    values, count
+        As ``reduce_block`` gives them.
+    """
+    if operation == "select":
+        return _selected(elements, invalid)
+    return _reduced(_NUMPY, _as_block(elements), Missing(), invalid, axis, operation)
 
 
 def reduce_chunk_elements(
     block: Array,
     missing: Missing,
     selection: tuple[AxisSelection, ...],
-    axis: tuple[int, ...],
+    axis: Axes,
     operation: str,
-) -> tuple[Values, Array]:
-    """Select, mask and reduce decoded chunks.
+) -> Answer:
+    """Select, mask and reduce the elements of whole chunks.
 
     Parameters
     ----------
@@ -39,93 +215,49 @@ def reduce_chunk_elements(
     Returns
     -------
     values, count
-        As in ``Partial``, with the leading axis.
+        As ``reduce_block`` gives them.
     """
-    elements = _select(block, selection)
-    if len(elements) != 1 or elements.nbytes <= 2 * BLOCK_BYTES:
-        invalid = invalid_elements(elements, missing)
-        return reduce_elements(elements, invalid, axis, operation)
-    cut = _cut_axis(elements.shape[1:], () if operation == "select" else axis)
-    parts = [
-        _reduced_piece(piece, missing, axis, operation)
-        for piece in _pieces(elements, cut)
-    ]
-    values = tuple(
-        np.concatenate(column, axis=cut + 1)
-        for column in zip(*(value for value, _ in parts), strict=True)
-    )
-    count = np.concatenate([behind for _, behind in parts], axis=cut + 1)
-    if cut not in axis or operation == "select":
-        return values, count
+    in_order = tuple(range(block.ndim - 1))
+    part = _as_block(block).arranged(in_order, selection)
+    return reduce_block(_NUMPY, part, missing, axis, operation)
+
+
+def _as_block(elements: Array) -> Block:
+    chunks, *shape = elements.shape
+    raw = np.ascontiguousarray(elements).reshape(chunks, -1).view(np.uint8)
+    return Block(raw, elements.dtype, tuple(shape))
+
+
+def _selected(elements: Array, invalid: NDArray[np.bool_] | None) -> Answer:
+    kept = np.ones(elements.shape, bool) if invalid is None else ~invalid
+    return (elements.copy(),), kept
+
+
+def _reduced(
+    engine: Engine,
+    block: Block,
+    missing: Missing,
+    invalid: NDArray[np.bool_] | None,
+    axis: Axes,
+    operation: str,
+) -> Answer:
+    shape = (len(block.raw), *block.shape)
+    axes = tuple(a + 1 for a in axis)
+    if math.prod(shape) == 0:
+        return _nothing(block.dtype, shape, axes, operation)
+    # Rows never reach from one chunk into the next.
+    rows, group = innermost(block.shape, axis)
+    rows = Rows(len(block.raw) * rows.many, rows.rows, rows.kept)
+    group = tuple(a + 1 for a in group)
+    cells = Cells(block, rows, missing, invalid)
+    # Infinities and overflow mean what IEEE 754 says; they are no news to a user.
     with np.errstate(over="ignore", invalid="ignore"):
-        merged = OPERATION[operation].merge(values, count, (cut + 1,))
-    return merged, np.add.reduce(count, axis=cut + 1, keepdims=True)
+        return _ASK[operation](_Asked(engine, cells, shape, axes, group))
 
 
-def _reduced_piece(
-    piece: Array, missing: Missing, axis: tuple[int, ...], operation: str
-) -> tuple[Values, Array]:
-    """Reduce a piece of a chunk, with a count for each value."""
-    invalid = invalid_elements(piece, missing)
-    values, count = reduce_elements(piece, invalid, axis, operation)
-    kept = tuple(1 if a - 1 in axis else n for a, n in enumerate(piece.shape))
-    return values, np.broadcast_to(count, kept)
-
-
-def _select(block: Array, selection: tuple[AxisSelection, ...]) -> Array:
-    slices = tuple(
-        item if isinstance(item, slice) else slice(None) for item in selection
-    )
-    elements = block[(slice(None), *slices)]
-    for axis, item in enumerate(selection):
-        if not isinstance(item, slice):
-            elements = elements.take(np.asarray(item, dtype=np.intp), axis=axis + 1)
-    return elements
-
-
-def _cut_axis(shape: tuple[int, ...], axis: tuple[int, ...]) -> int:
-    """Say along which axis a large chunk is best cut into pieces that stay in cache.
-
-    Masking, moments and reductions along a slow axis pass over elements more than
-    once. Along the first axis pieces are contiguous; but if that one is reduced, their
-    partials must merge, which is only cheap while they are small.
-    """
-    kept = [a for a, length in enumerate(shape) if a not in axis and length > 1]
-    if 0 not in axis or not kept:
-        return 0
-    partial = math.prod(shape[a] for a in kept)
-    return 0 if 16 * partial <= math.prod(shape) else kept[0]
-
-
-def _pieces(elements: Array, cut: int) -> Iterator[Array]:
-    length = elements.shape[cut + 1]
-    step = max(1, length * BLOCK_BYTES // elements.nbytes)
-    for start in range(0, length, step):
-        part = slice(start, start + step)
-        yield elements[(slice(None),) * (cut + 1) + (part,)]
-
-
-def invalid_elements(elements: Array, missing: Missing) -> NDArray[np.bool_] | None:
-    """Tell which elements are missing; None: none of them.
-
-    Comparisons are made in the stored dtype. NaN is neither less nor greater.
-    """
-    invalid: NDArray[np.bool_] | None = None
-    is_float = elements.dtype.kind == "f"
-    for value in missing.values:
-        if value == value:  # noqa: PLR0124 - false for NaN alone
-            found = elements == value
-        elif is_float:
-            found = np.isnan(elements)
-        else:
-            continue
-        invalid = found if invalid is None else np.logical_or(invalid, found, invalid)
-    if missing.valid_min is not None:
-        found = elements < missing.valid_min
-        invalid = found if invalid is None else np.logical_or(invalid, found, invalid)
-    if missing.valid_max is not None:
-        found = elements > missing.valid_max
-        invalid = found if invalid is None else np.logical_or(invalid, found, invalid)
-    if invalid is None or not invalid.any():
-        return None
-    return invalid
+def _nothing(dtype: np.dtype[Any], shape: Axes, axes: Axes, operation: str) -> Answer:
+    total = math.prod(shape[axis] for axis in axes)
+    count = np.full((shape[0], *(1,) * (len(shape) - 1)), total, dtype=np.int64)
+    reduced = tuple(1 if a in axes else n for a, n in enumerate(shape))
+    identity = OPERATION[operation].identity(dtype.newbyteorder("="))
+    return tuple(np.full(reduced, value) for value in identity), count

@@ -7,7 +7,6 @@ is the ordinary case, k = 1; ten thousand chunks of 8x8x8 are the extreme one.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,16 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activecore.cancel import check_cancelled
-from activecore.codecs import Buffer, decode_into, unsupported
-from activecore.elements import BLOCK_BYTES, reduce_chunk_elements
+from activecore.codecs import Buffer, decode_somewhere, unsupported
+from activecore.elements import reduce_block
+from activecore.engines.base import Block, Engine
+from activecore.engines.choice import engine_for
 from activecore.errors import ChunkDecodeError, ChunkError, ChunkReadError
 from activecore.model import (
     ChunkBatch,
     ChunkLayout,
+    Codec,
     Cost,
     Partial,
 )
 from activecore.operations import OPERATION, Values
+from activecore.scratch import lend
 
 __all__ = [
     "MAX_CHUNK_BYTES",
@@ -38,10 +41,8 @@ Array = NDArray[Any]
 MAX_CHUNK_BYTES = 2 << 30
 """Decoded size above which a chunk is refused before memory is taken for it."""
 
-_MOST_KEPT = 64 << 20
-"""Bytes of scratch memory that a thread keeps between chunks, at most."""
-
-_scratch = threading.local()
+BLOCK_BYTES = 1 << 20
+"""Decoded bytes that are worked on together: about what a core's cache holds."""
 
 
 def undecodable(layout: ChunkLayout) -> str | None:
@@ -84,8 +85,9 @@ def reduce_buffers(
         msg = f"a chunk of {layout.nbytes} bytes decoded is over the limit of {limit}"
         raise ChunkDecodeError(msg, position=0)
     present = [i for i, buffer in enumerate(buffers) if buffer is not None]
+    engine = engine_for(layout.dtype, batch.operation, len(present) * layout.nbytes)
     parts = [
-        (rows, *_reduced(block, batch))
+        (rows, *_reduced(engine, block, batch))
         for rows, block in _blocks(layout, buffers, present, limit)
     ]
     values, count = _gathered(batch, parts)
@@ -96,11 +98,10 @@ def reduce_buffers(
     return Partial(values, count, np.asarray(absent, dtype=np.int64), cost)
 
 
-def _reduced(block: Array, batch: ChunkBatch) -> tuple[Values, Array]:
+def _reduced(engine: Engine, block: Block, batch: ChunkBatch) -> tuple[Values, Array]:
     check_cancelled()
-    return reduce_chunk_elements(
-        block, batch.missing, batch.selection, batch.axis, batch.operation
-    )
+    part = block.arranged(batch.layout.order, batch.selection)
+    return reduce_block(engine, part, batch.missing, batch.axis, batch.operation)
 
 
 def _gathered(
@@ -145,65 +146,50 @@ def _blocks(
     buffers: Sequence[Buffer | None],
     present: list[int],
     limit: int,
-) -> Iterator[tuple[Any, Array]]:
-    """Decode chunks a block at a time: which rows of the batch, and their elements.
+) -> Iterator[tuple[list[int], Block]]:
+    """Decode chunks a block at a time: which rows of the batch, and their bytes.
 
-    The elements are valid until the next block is asked for.
+    The bytes are valid until the next block is asked for.
     """
+    codecs, is_shuffled = layout.codecs, _is_shuffled(layout)
+    if is_shuffled:
+        # Elements are put together as they are reduced, and only those wanted.
+        codecs = codecs[1:]
     together = max(1, BLOCK_BYTES // max(1, layout.nbytes))
     for start in range(0, len(present), together):
         rows = present[start : start + together]
-        if not layout.codecs and len(rows) == 1:
-            stored = _as_stored(layout, buffers[rows[0]], rows[0])
-        else:
-            stored = _decoded(layout, buffers, rows, limit)
-        yield rows, _elements(layout, stored)
+        raw = _decoded(
+            codecs, layout.nbytes, [buffers[row] for row in rows], rows, limit
+        )
+        yield rows, Block(raw, layout.dtype, layout.stored_shape, is_shuffled)
 
 
-def _as_stored(layout: ChunkLayout, buffer: Buffer | None, position: int) -> Array:
-    """View one chunk that is stored as it is; nothing is copied."""
-    raw = np.frombuffer(memoryview(buffer).cast("B"), dtype=np.uint8)  # type: ignore[arg-type]
-    if raw.nbytes != layout.nbytes:
-        msg = f"{raw.nbytes} bytes where the shape says {layout.nbytes}"
-        raise ChunkDecodeError(msg, position=position)
-    return raw.view(layout.dtype).reshape(1, *layout.stored_shape)
+def _is_shuffled(layout: ChunkLayout) -> bool:
+    """Tell whether the last thing to be undone is the shuffle of whole elements."""
+    if len(layout.codecs) == 0 or layout.codecs[0].id != "shuffle":
+        return False
+    size = layout.dtype.itemsize
+    return size > 1 and layout.codecs[0].config.get("elementsize", 4) == size
 
 
 def _decoded(
-    layout: ChunkLayout,
+    codecs: tuple[Codec, ...],
+    nbytes: int,
     buffers: Sequence[Buffer | None],
     rows: list[int],
     limit: int,
-) -> Array:
-    size = layout.nbytes
-    block = _scratch_bytes(len(rows) * size).reshape(len(rows), size)
-    for row, position in enumerate(rows):
+) -> NDArray[np.uint8]:
+    """Decode chunks to bytes, shape (chunks, bytes of each)."""
+    block = lend("decoded", len(buffers) * nbytes).reshape(len(buffers), nbytes)
+    for row, buffer in enumerate(buffers):
         try:
-            decode_into(layout.codecs, buffers[position], block[row], limit=limit)  # type: ignore[arg-type]
+            decoded = decode_somewhere(codecs, buffer, block[row], limit=limit)  # type: ignore[arg-type]
         except ChunkError as error:
-            error.position = position
+            error.position = rows[row]
             raise
-    return block.view(layout.dtype).reshape(len(rows), *layout.stored_shape)
-
-
-def _scratch_bytes(size: int) -> NDArray[np.uint8]:
-    """Lend this thread's block: fresh memory for every chunk costs page faults.
-
-    Blocks of unusual size are not kept: a long-lived thread would never give them back.
-    """
-    if size > _MOST_KEPT:
-        return np.empty(size, dtype=np.uint8)
-    block: NDArray[np.uint8] | None = getattr(_scratch, "block", None)
-    if block is None or block.nbytes < size:
-        block = np.empty(size, dtype=np.uint8)
-        _scratch.block = block
-    return block[:size]
-
-
-def _elements(layout: ChunkLayout, stored: Array) -> Array:
-    if not stored.dtype.isnative:
-        stored = stored.astype(stored.dtype.newbyteorder("="))
-    if layout.is_c_order:
-        return stored
-    back = np.argsort(layout.order)
-    return stored.transpose(0, *(int(axis) + 1 for axis in back))
+        if len(buffers) == 1:
+            # One large chunk: it stays where it is.
+            return decoded.reshape(1, nbytes)
+        if not np.may_share_memory(decoded, block[row]):
+            block[row] = decoded
+    return block

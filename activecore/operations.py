@@ -8,7 +8,6 @@ needs no special case; and NaN that no rule declared missing propagates.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,12 +16,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["OPERATION", "Operation", "Values", "accumulator", "reduce_elements"]
+__all__ = ["OPERATION", "Operation", "Values", "accumulator", "extreme"]
 
 Array: TypeAlias = NDArray[Any]
 Values: TypeAlias = tuple[Array, ...]
 Axes: TypeAlias = tuple[int, ...]
-Invalid: TypeAlias = NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +29,6 @@ class Operation:
 
     name: str
     """As in ``model.OPERATIONS``."""
-    reduce: Callable[[Array, Invalid, Axes], Values]
-    """Elements, which of them are missing (None: none), axes -> values.
-    The elements are not empty."""
     merge: Callable[[Values, Array, Axes], Values]
     """Values, the count behind each, axes to merge (kept at length one) -> values."""
     accumulate: Callable[[Values, Array, Values, Array], None]
@@ -48,87 +43,14 @@ def accumulator(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype({"b": "i8", "i": "i8", "u": "u8", "f": "f8"}[dtype.kind])
 
 
-def _with(elements: Array, invalid: Invalid, instead: object) -> Array:
-    """Give the elements with something else in place of the missing ones."""
-    if invalid is None:
-        return elements
-    return np.where(invalid, np.asarray(instead, dtype=elements.dtype), elements)
-
-
-def _extreme(dtype: np.dtype[Any], *, least: bool) -> Array:
+def extreme(dtype: np.dtype[Any], *, least: bool) -> Array:
+    """Give the least or the greatest value of a dtype, 0-d."""
     if dtype.kind == "b":
         return np.asarray(not least)
     if dtype.kind == "f":
         return np.asarray(-np.inf if least else np.inf, dtype=dtype)
     limits = np.iinfo(dtype)
     return np.asarray(limits.min if least else limits.max, dtype=dtype)
-
-
-def _no_values(_: Array, __: Invalid, ___: Axes) -> Values:
-    return ()
-
-
-def _sum(elements: Array, invalid: Invalid, axes: Axes) -> Values:
-    return _sum_in(accumulator(elements.dtype), elements, invalid, axes)
-
-
-def _sum_f8(elements: Array, invalid: Invalid, axes: Axes) -> Values:
-    return _sum_in(np.dtype("f8"), elements, invalid, axes)
-
-
-def _sum_in(
-    dtype: np.dtype[Any], elements: Array, invalid: Invalid, axes: Axes
-) -> Values:
-    present = _with(elements, invalid, 0)
-    return (np.add.reduce(present, axis=axes, dtype=dtype, keepdims=True),)
-
-
-def _min(elements: Array, invalid: Invalid, axes: Axes) -> Values:
-    present = _with(elements, invalid, _extreme(elements.dtype, least=False))
-    return (np.minimum.reduce(present, axis=axes, keepdims=True),)
-
-
-def _max(elements: Array, invalid: Invalid, axes: Axes) -> Values:
-    present = _with(elements, invalid, _extreme(elements.dtype, least=True))
-    return (np.maximum.reduce(present, axis=axes, keepdims=True),)
-
-
-def _extrema(elements: Array, invalid: Invalid, axes: Axes) -> Values:
-    return (*_min(elements, invalid, axes), *_max(elements, invalid, axes))
-
-
-def _count(shape: tuple[int, ...], invalid: Invalid, axes: Axes) -> Array:
-    total = math.prod(shape[axis] for axis in axes)
-    if invalid is None:
-        # One number for each chunk: it is broadcast where it is needed.
-        ones = (1,) * (len(shape) - 1)
-        return np.full((shape[0], *ones), total, dtype=np.int64)
-    missing = np.add.reduce(invalid, axis=axes, dtype=np.int64, keepdims=True)
-    return total - np.asarray(missing)
-
-
-def _moments(elements: Array, invalid: Invalid, axes: Axes) -> Values:
-    # Two passes: the deviations are taken from the chunk's own mean, so that no
-    # digits are lost however large the offset of the data is.
-    count = _count(elements.shape, invalid, axes)
-    (total,) = _sum_f8(elements, invalid, axes)
-    mean = total / np.maximum(count, 1)
-    deviation = np.subtract(elements, mean, dtype=np.float64)
-    if invalid is not None:
-        np.copyto(deviation, 0.0, where=invalid)
-    np.square(deviation, out=deviation)
-    return mean, np.add.reduce(deviation, axis=axes, keepdims=True)
-
-
-def _nonzero(elements: Array, invalid: Invalid, axes: Axes) -> Values:
-    nonzero = elements != 0
-    if invalid is not None:
-        nonzero &= ~invalid
-    return (np.add.reduce(nonzero, axis=axes, dtype=np.int64, keepdims=True),)
-
-
-def _select(elements: Array, _: Invalid, __: Axes) -> Values:
-    return (elements.copy(),)
 
 
 def _merge_by(*ufuncs: np.ufunc) -> Callable[[Values, Array, Axes], Values]:
@@ -202,36 +124,29 @@ def _zeros(*dtypes: str) -> Callable[[np.dtype[Any]], Values]:
 
 def _row(
     name: str,
-    reduce: Callable[[Array, Invalid, Axes], Values],
     identity: Callable[[np.dtype[Any]], Values],
     *ufuncs: np.ufunc,
 ) -> Operation:
     """Make a row whose values merge by one function each."""
-    return Operation(
-        name, reduce, _merge_by(*ufuncs), _accumulate_by(*ufuncs), identity
-    )
+    return Operation(name, _merge_by(*ufuncs), _accumulate_by(*ufuncs), identity)
 
 
 _ROWS = (
-    _row("count", _no_values, _zeros()),
-    _row("sum", _sum, lambda dtype: (np.zeros((), accumulator(dtype)),), np.add),
-    _row("sum_f8", _sum_f8, _zeros("f8"), np.add),
-    _row("min", _min, lambda dtype: (_extreme(dtype, least=False),), np.minimum),
-    _row("max", _max, lambda dtype: (_extreme(dtype, least=True),), np.maximum),
+    _row("count", _zeros()),
+    _row("sum", lambda dtype: (np.zeros((), accumulator(dtype)),), np.add),
+    _row("sum_f8", _zeros("f8"), np.add),
+    _row("min", lambda dtype: (extreme(dtype, least=False),), np.minimum),
+    _row("max", lambda dtype: (extreme(dtype, least=True),), np.maximum),
     _row(
         "extrema",
-        _extrema,
-        lambda dtype: (_extreme(dtype, least=False), _extreme(dtype, least=True)),
+        lambda dtype: (extreme(dtype, least=False), extreme(dtype, least=True)),
         np.minimum,
         np.maximum,
     ),
-    _row("nonzero", _nonzero, _zeros("i8"), np.add),
-    Operation(
-        "moments", _moments, _merge_moments, _accumulate_moments, _zeros("f8", "f8")
-    ),
+    _row("nonzero", _zeros("i8"), np.add),
+    Operation("moments", _merge_moments, _accumulate_moments, _zeros("f8", "f8")),
     Operation(
         "select",
-        _select,
         _merge_select,
         _accumulate_select,
         lambda dtype: (np.zeros((), dtype=dtype),),
@@ -240,40 +155,3 @@ _ROWS = (
 
 OPERATION: Mapping[str, Operation] = MappingProxyType({row.name: row for row in _ROWS})
 """The table, by name."""
-
-
-def reduce_elements(
-    elements: Array, invalid: Invalid, axis: Axes, operation: str
-) -> tuple[Values, Array]:
-    """Reduce decoded, selected elements of several chunks.
-
-    Parameters
-    ----------
-    elements
-        Shape (k, ...), native-endian, stored dtype.
-    invalid
-        Which elements are missing, same shape; None: none.
-    axis
-        Axes of one chunk, so that 0 is the axis after the leading one.
-    operation
-        A name of ``OPERATION``.
-
-    Returns
-    -------
-    values, count
-        As in ``Partial``, with the leading axis. Where nothing is missing the count
-        has length one along all others.
-    """
-    row = OPERATION[operation]
-    if operation == "select":
-        kept = np.ones(elements.shape, bool) if invalid is None else ~invalid
-        return row.reduce(elements, invalid, ()), kept
-    axes = tuple(a + 1 for a in axis)
-    count = _count(elements.shape, invalid, axes)
-    if elements.size == 0:
-        shape = tuple(1 if a in axes else n for a, n in enumerate(elements.shape))
-        identity = row.identity(elements.dtype)
-        return tuple(np.full(shape, value) for value in identity), count
-    # Infinities and overflow mean what IEEE 754 says; they are no news to a user.
-    with np.errstate(over="ignore", invalid="ignore"):
-        return row.reduce(elements, invalid, axes), count

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from strategies import keys, orthogonal, shapes
 
 from activecore.combine import Combiner, merge_box
-from activecore.operations import OPERATION, reduce_elements
+from activecore.elements import reduce_elements
+from activecore.operations import OPERATION
 from activecore.plan import make_plan
 from activecore.selection import index_view, view_of
 

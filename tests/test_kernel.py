@@ -11,14 +11,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activecore import elements, kernel
+from activecore import folding, kernel
 from activecore.cancel import cancellable
+from activecore.engines import blocked
+from activecore.engines.blocked import BlockedEngine
+from activecore.engines.fused import FusedEngine
 from activecore.errors import Cancelled, ChunkDecodeError, ChunkReadError
 from activecore.kernel import reduce_buffers, undecodable
 from activecore.model import ChunkBatch, ChunkLayout, Codec, Cost, Missing
 
 DTYPES = ["?", "i1", ">i2", "u4", "i8", "f2", "<f4", ">f8"]
 REDUCING = ["count", "sum", "sum_f8", "min", "max", "extrema", "moments", "nonzero"]
+
+
+@pytest.fixture(scope="module", params=[BlockedEngine, FusedEngine], autouse=True)
+def engine(request):
+    """Every test of this file holds for both ways to compute."""
+    chosen = request.param()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernel, "engine_for", lambda *_: chosen)
+        yield chosen
 
 
 def encoded(layout, block):
@@ -179,7 +191,9 @@ def test_partials_are_what_numpy_gives_for_each_chunk(case, operation):
 def test_blocks_and_pieces_of_any_size_give_the_same(case, operation, block_bytes):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernel, "BLOCK_BYTES", block_bytes)
-        patch.setattr(elements, "BLOCK_BYTES", block_bytes)
+        patch.setattr(blocked, "TILE", block_bytes // 4)
+        patch.setattr(folding, "SEGMENT", block_bytes // 4)
+        patch.setattr(folding, "LANES", block_bytes // 8)
         assert_like_numpy(case, operation)
 
 
@@ -191,7 +205,8 @@ def test_a_large_chunk_is_cut_into_pieces_along_any_axis(operation, axis):
     layout = ChunkLayout("f8", block.shape, missing=Missing((np.float64(7),)))
     whole = tuple(slice(0, length, 1) for length in block.shape)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(elements, "BLOCK_BYTES", 1 << 16)
+        patch.setattr(blocked, "TILE", 1 << 13)
+        patch.setattr(folding, "SEGMENT", 1 << 13)
         assert_like_numpy((layout, block[np.newaxis], whole, axis, set()), operation)
 
 
@@ -312,6 +327,6 @@ def test_the_sum_of_a_huge_chunk_loses_no_digits_to_pieces():
     data = values.tobytes()
     batch = batch_of(layout, [data], axis=(0,), operation="sum")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(elements, "BLOCK_BYTES", 1 << 12)
+        patch.setattr(folding, "SEGMENT", 1 << 11)
         (total,) = reduce_buffers(batch, [data]).values
     assert float(total[0, 0]) == pytest.approx(math.fsum(values), rel=1e-14)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activecore.operations import OPERATION, accumulator, reduce_elements
+from activecore.elements import reduce_elements
+from activecore.operations import OPERATION, accumulator
 
 MERGED = sorted(set(OPERATION) - {"select"})
 DTYPES = ["?", "i1", "u1", "i2", "u4", "i8", "u8", "f2", "f4", "f8"]

@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from activecore.codecs.memory import Buffer
-from activecore.codecs.pipeline import decode, decode_into, unsupported
+from activecore.codecs.pipeline import (
+    decode,
+    decode_into,
+    decode_somewhere,
+    unsupported,
+)
+from activecore.codecs.shuffle import unshuffle_all
 
-__all__ = ["Buffer", "decode", "decode_into", "unsupported"]
+__all__ = [
+    "Buffer",
+    "decode",
+    "decode_into",
+    "decode_somewhere",
+    "unshuffle_all",
+    "unsupported",
+]

@@ -15,7 +15,7 @@ from activecore.codecs.table import FACTORIES
 from activecore.errors import ChunkDecodeError, UnsupportedCodec
 from activecore.model import Codec
 
-__all__ = ["decode", "decode_into", "unsupported"]
+__all__ = ["decode", "decode_into", "decode_somewhere", "unsupported"]
 
 
 @lru_cache(maxsize=256)
@@ -69,9 +69,20 @@ def decode_into(
     UnsupportedCodec
         A codec is not decoded here.
     """
-    decoded = _pipeline(codecs).run(as_bytes(encoded), out.nbytes, limit, out)
+    decoded = decode_somewhere(codecs, encoded, out, limit=limit)
     if decoded is not out:
         out[...] = decoded
+
+
+def decode_somewhere(
+    codecs: tuple[Codec, ...], encoded: Buffer, out: Bytes, *, limit: int
+) -> Bytes:
+    """Do as ``decode_into``, but leave the bytes where they happen to be.
+
+    That is ``out``, or memory that a library took for them, or ``encoded`` itself:
+    look at them, do not write to them.
+    """
+    return _pipeline(codecs).run(as_bytes(encoded), out.nbytes, limit, out)
 
 
 def decode(

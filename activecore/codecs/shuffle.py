@@ -16,7 +16,7 @@ from activecore.codecs.memory import Bytes, Room
 from activecore.codecs.step import Config, Step, same
 from activecore.errors import UnsupportedCodec
 
-__all__ = ["shuffle_step", "unshuffle"]
+__all__ = ["shuffle_step", "unshuffle", "unshuffle_all"]
 
 _FEW_ELEMENTS = 100
 """Elements per byte of an element below which one call is worth slow copying."""
@@ -54,22 +54,37 @@ def unshuffle(shuffled: Bytes, out: Bytes, itemsize: int) -> None:
     itemsize
         Size of an element in bytes, more than one.
     """
-    length = out.nbytes // itemsize
-    whole = length * itemsize
-    planes = shuffled[:whole].reshape(itemsize, length)
-    if whole >= _JOINED_BYTES.get(itemsize, whole + 1):
-        if itemsize == 2:  # noqa: PLR2004 - the byte count
-            _join(planes[0], planes[1], out[:whole].view("<u2"))
-        else:
-            _join_pairs(planes, out[:whole])
-    elif length < itemsize * _FEW_ELEMENTS:
-        out[:whole].reshape(length, itemsize)[...] = planes.T
-    else:
-        elements = out[:whole].reshape(length, itemsize)
-        for place in range(itemsize):
-            elements[:, place] = planes[place]
+    whole = out.nbytes // itemsize * itemsize
+    unshuffle_all(shuffled[np.newaxis, :whole], out[np.newaxis, :whole], itemsize)
     if whole < out.nbytes:
         out[whole:] = shuffled[whole:]
+
+
+def unshuffle_all(shuffled: Bytes, out: Bytes, itemsize: int) -> None:
+    """Do the same for several chunks of whole elements at once.
+
+    Parameters
+    ----------
+    shuffled, out
+        Shape (chunks, bytes), each chunk shuffled by itself.
+    itemsize
+        Size of an element in bytes, more than one.
+    """
+    chunks, nbytes = out.shape
+    length = nbytes // itemsize
+    planes = shuffled.reshape(chunks, itemsize, length)
+    if out.nbytes >= _JOINED_BYTES.get(itemsize, out.nbytes + 1):
+        if itemsize == 2:  # noqa: PLR2004 - the byte count
+            _join(planes[:, 0], planes[:, 1], out.view("<u2"))
+        else:
+            _join_pairs(planes, out)
+        return
+    elements = out.reshape(chunks, length, itemsize)
+    if length < itemsize * _FEW_ELEMENTS:
+        elements[...] = planes.transpose(0, 2, 1)
+        return
+    for place in range(itemsize):
+        elements[:, :, place] = planes[:, place]
 
 
 def _join(low: Bytes, high: Bytes, out: NDArray[Any]) -> None:
@@ -80,12 +95,12 @@ def _join(low: Bytes, high: Bytes, out: NDArray[Any]) -> None:
 
 def _join_pairs(planes: Bytes, out: Bytes) -> None:
     """Join pairs of planes, and put the pairs in their places."""
-    itemsize, length = planes.shape
-    pairs = out.view("<u2").reshape(length, itemsize // 2)
-    pair = np.empty(length, dtype="<u2")
-    _join(planes[0], planes[1], pair)
+    chunks, itemsize, length = planes.shape
+    pairs = out.view("<u2").reshape(chunks, length, itemsize // 2)
+    pair = np.empty((chunks, length), dtype="<u2")
+    _join(planes[:, 0], planes[:, 1], pair)
     # Whole elements, zero but for the pair, are written faster than parts of them.
     out.view(f"<u{itemsize}")[...] = pair
     for place in range(2, itemsize, 2):
-        _join(planes[place], planes[place + 1], pair)
-        pairs[:, place // 2] = pair
+        _join(planes[:, place], planes[:, place + 1], pair)
+        pairs[:, :, place // 2] = pair

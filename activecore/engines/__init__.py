@@ -1,0 +1,1 @@
+"""What computes on the elements of chunks: NumPy, or compiled loops where they are."""

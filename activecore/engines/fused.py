@@ -1,0 +1,147 @@
+"""The engine of ``activecore[fast]``: one pass over the bytes, in compiled loops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from activecore.engines import loops
+from activecore.engines.base import Array, Cells, Engine, Gone
+from activecore.engines.blocked import BlockedEngine
+from activecore.model import Missing, Scalar
+from activecore.operations import extreme
+
+__all__ = ["FusedEngine"]
+
+_KINDS = {"i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (4, 8)}
+"""Sizes of the elements that the loops know, by kind. Bool and float16 are rare."""
+
+_EMPTY = np.zeros((0, 0))
+
+
+class FusedEngine:
+    """Compiled loops; what they do not know is left to NumPy. See ``Engine``."""
+
+    def __init__(self) -> None:
+        self._others: Engine = BlockedEngine()
+
+    def missing(self, cells: Cells) -> Gone:
+        """See ``Engine``."""
+        if not _knows(cells):
+            return self._others.missing(cells)
+        return _run(loops.MISSING, cells, np.dtype("i8"), 0)[1]
+
+    def sums(self, cells: Cells, dtype: np.dtype[Any]) -> tuple[Array, Gone]:
+        """See ``Engine``."""
+        if not _knows(cells):
+            return self._others.sums(cells, dtype)
+        return _run(loops.SUM, cells, dtype, 0)
+
+    def squares(self, cells: Cells, mean: Array) -> Array:
+        """See ``Engine``."""
+        if not _knows(cells):
+            return self._others.squares(cells, mean)
+        return _run(loops.SQUARES, cells, np.dtype("f8"), 0, mean)[0]
+
+    def least(self, cells: Cells) -> tuple[Array, Gone]:
+        """See ``Engine``."""
+        if not _knows(cells):
+            return self._others.least(cells)
+        dtype = cells.block.dtype.newbyteorder("=")
+        return _run(loops.LEAST, cells, dtype, extreme(dtype, least=False))
+
+    def greatest(self, cells: Cells) -> tuple[Array, Gone]:
+        """See ``Engine``."""
+        if not _knows(cells):
+            return self._others.greatest(cells)
+        dtype = cells.block.dtype.newbyteorder("=")
+        return _run(loops.GREATEST, cells, dtype, extreme(dtype, least=True))
+
+    def nonzeros(self, cells: Cells) -> tuple[Array, Gone]:
+        """See ``Engine``."""
+        if not _knows(cells):
+            return self._others.nonzeros(cells)
+        return _run(loops.NONZERO, cells, np.dtype("i8"), 0)
+
+
+def _knows(cells: Cells) -> bool:
+    dtype = cells.block.dtype
+    return (
+        dtype.itemsize in _KINDS.get(dtype.kind, ())
+        and cells.invalid is None
+        and _rules(cells.missing, dtype.newbyteorder("=")) is not None
+    )
+
+
+def _rules(
+    missing: Missing, dtype: np.dtype[Any]
+) -> tuple[Array, bool, Array, Array] | None:
+    """Put missing rules in an element's dtype; None: one of them does not fit in it."""
+    values = [value for value in missing.values if value == value]  # noqa: PLR0124
+    low = [] if missing.valid_min is None else [missing.valid_min]
+    high = [] if missing.valid_max is None else [missing.valid_max]
+    columns = [_exactly(column, dtype) for column in (values, low, high)]
+    if columns[0] is None or columns[1] is None or columns[2] is None:
+        return None
+    has_nan = dtype.kind == "f" and missing.masks_nan
+    return columns[0], has_nan, columns[1], columns[2]
+
+
+def _exactly(column: list[Scalar], dtype: np.dtype[Any]) -> Array | None:
+    try:
+        put = np.array(column, dtype=dtype)
+    except OverflowError:
+        return None
+    same = all(ours == theirs for ours, theirs in zip(put, column, strict=True))
+    return put if same else None
+
+
+def _run(
+    what: int,
+    cells: Cells,
+    dtype: np.dtype[Any],
+    instead: Any,
+    mean: Array = _EMPTY,
+) -> tuple[Array, Gone]:
+    """Give the loops their memory, and run them."""
+    block, rows = cells.block, cells.rows
+    native = block.dtype.newbyteorder("=")
+    unsigned = np.dtype(f"u{native.itemsize}")
+    # What is read may be a mapped file: read-only arrays are a type of their own.
+    raw = block.raw.reshape(-1).view()
+    raw.flags.writeable = False
+    is_shuffled = block.is_shuffled and native.itemsize > 1
+    plain = raw[:0].view(unsigned)
+    if not is_shuffled:
+        plain = raw.view(unsigned)
+        if not plain.flags.aligned:
+            # A mapped file may have its chunks anywhere.
+            plain = plain.copy()
+            plain.flags.writeable = False
+    out = np.empty((rows.many, rows.kept), dtype)
+    gone = np.zeros((rows.many, rows.kept), np.int64)
+    x = np.empty(loops.WIDTH, native)
+    rules = _rules(cells.missing, native)
+    lost = loops.reduce_rows(
+        what,
+        out,
+        gone,
+        raw,
+        plain,
+        is_shuffled,
+        not block.dtype.isnative,
+        raw.nbytes // len(block.raw) // native.itemsize,
+        rows.shape,
+        rows.lanes,
+        rows.narrow,
+        rows.segment,
+        rules,
+        native.type(instead),
+        mean,
+        x,
+        x.view(unsigned),
+        np.empty(loops.WIDTH, dtype),
+        np.empty(loops.WIDTH, dtype),
+    )
+    return out, gone if lost > 0 else None
