@@ -69,6 +69,7 @@ LAYERS = [
     "compat",
     "",  # the package itself: the public names
     "testing",
+    "scaffold",
     "output",
     "plot",
     "cli",

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "app"]
 
-COMMANDS = ("info", "reduce", "explain", "backends", "config")
+COMMANDS = ("info", "reduce", "explain", "backends", "config", "new-backend")
 """What users may ask for."""
 
 app = typer.Typer(
@@ -292,3 +292,29 @@ def config(
         terminal.print_json(document)
     else:
         terminal.show(*plugins.config_on_terminal(rows))
+
+
+@app.command("new-backend")
+def new_backend(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="As users will write it: mystore.")
+    ],
+    reader: Annotated[
+        bool, typer.Option("--reader", help="A reader of a format, not a backend.")
+    ] = False,
+    directory: Annotated[
+        Path, typer.Option("--directory", metavar="DIR", help="Where its folder goes.")
+    ] = Path(),
+    verbose: Verbose = 0,
+) -> None:
+    """Write a new distribution of your own: a backend, or a reader, with its tests."""
+    _be_verbose(ctx, verbose)
+    from activecore.cli import terminal
+    from activecore.scaffold import check_name, write_distribution
+
+    folder = write_distribution(check_name(name), directory, reader=reader)
+    terminal.show(
+        f"{folder}: it works as it is; look for FILL IN",
+        f"next: cd {folder} && pip install -e . --group dev && pytest",
+    )

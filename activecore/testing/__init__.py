@@ -32,6 +32,7 @@ from activecore.testing.conformance import BackendConformance  # noqa: E402 - se
 from activecore.testing.encode import encode_chunk  # noqa: E402 - see above
 from activecore.testing.fake import FakeBackend, FakeServer, Read  # noqa: E402 - see above
 from activecore.testing.golden import GoldenCase, golden_case  # noqa: E402 - see above
+from activecore.testing.reader import ReaderConformance  # noqa: E402 - see above
 from activecore.testing.rig import Rig  # noqa: E402 - see above
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "FakeServer",
     "GoldenCase",
     "Read",
+    "ReaderConformance",
     "Rig",
     "active_array",
     "array_info",
