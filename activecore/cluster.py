@@ -129,6 +129,8 @@ class _ClusterRun:
         self._assignment = assignment
         self._job = assignment.job
         self._count = 0
+        self._keep: Future | None = None
+        """The job, on every worker."""
         self._levels: list[list[Future]] = []
         """The tree of the run of boxes that is being handed out: nodes not merged."""
         self._tallies: set[Future] = set()
@@ -138,9 +140,13 @@ class _ClusterRun:
 
     def answers(self) -> Iterator[BoxAnswer]:
         """Hand out all bundles, a bounded number ahead, and give the answers."""
-        keep = self._submit(keep_job, self._job.id, self._job.payload())
+        self._keep = self._submit(keep_job, self._job.id, self._job.payload())
+        while not self._keep.done():
+            self._size()
+            self._wait_for([self._keep])
+        self._asked = float("-inf")
         for bundle in self._assignment.shared_out(self._size() or _AT_FIRST):
-            self._hand_out(keep, bundle)
+            self._hand_out(bundle)
             while self._under_way() >= 2 * (self._size() or _AT_FIRST):
                 self._wait()
                 yield from self._ready()
@@ -154,8 +160,8 @@ class _ClusterRun:
         key = f"activecore-{self._job.id}-{self._count}"
         return self._client.submit(work, *arguments, key=key, pure=False)
 
-    def _hand_out(self, keep: Future, bundle: Bundle) -> None:
-        answer = self._submit(_answer, keep, pickle.dumps(bundle))
+    def _hand_out(self, bundle: Bundle) -> None:
+        answer = self._submit(_answer, self._keep, pickle.dumps(bundle))
         block = bundle[0]
         if block.is_first and block.is_last:
             # Whole runs: nothing is left to merge, and their places differ.
@@ -195,10 +201,15 @@ class _ClusterRun:
         """Say how many tasks the cluster does at once; it may grow and shrink."""
         now = time.monotonic()
         if now - self._asked > _ASK_AGAIN:
-            self._slots = sum(self._client.nthreads().values())
-            if self._slots == 0:
-                logger.warning("the Dask cluster has no workers; waiting for some")
             self._asked = now
+            with _explained():
+                self._slots = sum(self._client.nthreads().values())
+                if self._slots == 0:
+                    logger.warning("the Dask cluster has no workers; waiting for some")
+                elif self._keep is not None and self._keep.status == "finished":
+                    # A task goes where what it needs is: without this, all of them
+                    # to one worker, and others have to steal them.
+                    self._client.replicate([self._keep])
         return self._slots
 
     def _under_way(self) -> int:
@@ -206,10 +217,18 @@ class _ClusterRun:
 
     def _wait(self) -> None:
         """Wait until something is done, and take note of it."""
+        self._wait_for([*self._tallies, *(turn.future for turn in self._turns)])
+        done = [tally for tally in self._tallies if tally.done()]
+        self._tallies.difference_update(done)
+        for answers in self._fetched(done):
+            for answer in answers:
+                self._assignment.note(answer)
+
+    def _wait_for(self, futures: list[Future]) -> None:
+        """Wait until another one is done, though not for long."""
         from distributed import wait
 
-        handed = [*self._tallies, *(turn.future for turn in self._turns)]
-        awaited = [future for future in handed if not future.done()]
+        awaited = [future for future in futures if not future.done()]
         left = time_left(self._assignment.until)
         pause = _ASK_AGAIN if left is None else min(left, _ASK_AGAIN)
         if awaited:
@@ -217,11 +236,6 @@ class _ClusterRun:
                 wait(awaited, timeout=pause, return_when="FIRST_COMPLETED")
         if time_left(self._assignment.until) == 0.0:
             raise BackendUnavailable(OVERDUE)
-        done = [tally for tally in self._tallies if tally.done()]
-        self._tallies.difference_update(done)
-        for answers in self._fetched(done):
-            for answer in answers:
-                self._assignment.note(answer)
 
     def _ready(self) -> Iterator[BoxAnswer]:
         """Give the answers whose turn it is."""

@@ -131,7 +131,7 @@ def execute(
         operation=question.operation,
         axes=question.axes,
         tasks=tasks(plan, info, most, question.axes),
-        boxes=plan.chunks // most + 1,
+        boxes=plan.about(most),
         box_chunks=most,
         note=note,
         until=None if deadline is None else time.monotonic() + deadline,

@@ -165,6 +165,11 @@ class Plan:
             for dimension in self.classes
         )
 
+    def about(self, most: int) -> int:
+        """Say about how many boxes of at most ``most`` chunks there are."""
+        groups = math.prod(len(dimension) for dimension in self.classes)
+        return max(groups, -(-self.chunks // most))
+
     def sorted_along(self, dimension: int, along: NDArray[Any]) -> NDArray[Any]:
         """Put values along a dimension, in the user's order, in the sorted one."""
         return _sorted_along(self.restore[dimension], along)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import types
+from collections import Counter
 
 import distributed
 import numpy as np
@@ -30,6 +31,7 @@ from activecore.errors import (
 from activecore.session import Session
 
 FIELD = np.random.default_rng(1).normal(280, 15, (140, 9, 8)).astype("f4")
+MONTHS = np.arange(140) // 5 % 12
 QUESTIONS = [
     (reduction, axis)
     for reduction in ("mean", "std", "count")
@@ -54,7 +56,8 @@ def client(cluster):
 
 def answers_of(array):
     answers = [array.reduce(*question) for question in QUESTIONS]
-    return [np.ma.getdata(answer).tobytes() for answer in [*answers, array[::3].read()]]
+    answers += [array[::3].read(), array.groupby(0, MONTHS).mean()]
+    return [np.ma.getdata(answer).tobytes() for answer in answers]
 
 
 def test_a_cluster_gives_the_same_bits(client, tmp_path):
@@ -96,6 +99,15 @@ def test_a_worker_keeps_its_backend_between_bundles_and_runs(client, tmp_path):
     made = processes(tmp_path, "made")
     assert len(made) == len(set(made)) <= 2
     assert len(traces(tmp_path, "batch")) == 3 * 140
+
+
+def test_every_worker_has_its_part_of_the_work(client, tmp_path):
+    array = traced(tmp_path, FIELD, (10, 9, 8), client, batch_chunks=1)
+    array._session.backends[0].pause = 0.05
+    array.max()
+    by_process = Counter(processes(tmp_path, "batch"))
+    assert len(by_process) == 2
+    assert min(by_process.values()) >= 4
 
 
 def test_a_record_counts_what_workers_do_while_they_do_it(client, tmp_path):

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import sys
+import threading
 import time
 import types
 
@@ -22,6 +23,7 @@ from activecore.lending import forget, lend
 from activecore.session import Session
 
 FIELD = np.random.default_rng(1).normal(280, 15, (140, 9, 8)).astype("f4")
+MONTHS = np.arange(140) // 5 % 12
 QUESTIONS = [
     (reduction, axis)
     for reduction in ("mean", "std", "max", "count")
@@ -38,7 +40,8 @@ def pool():
 
 def answers_of(array):
     answers = [array.reduce(*question) for question in QUESTIONS]
-    return [np.ma.getdata(answer).tobytes() for answer in [*answers, array[::3].read()]]
+    answers += [array[::3].read(), array.groupby(0, MONTHS).mean()]
+    return [np.ma.getdata(answer).tobytes() for answer in answers]
 
 
 def test_processes_give_the_same_bits(pool, tmp_path):
@@ -58,6 +61,30 @@ def test_any_object_with_submit_will_do():
     array = array_of(FIELD, (3, 4, 5), batch_chunks=1)
     session = Session(array._session.backends, None, executor=Eager())
     assert answers_of(ActiveArray(array.info, session)) == answers_of(array)
+
+
+def test_a_backend_that_waits_for_a_server_is_asked_for_several_boxes_at_once():
+    class Waiting(MemoryBackend):
+        now = most = 0
+        lock = threading.Lock()
+
+        def reduce_chunks(self, batch):
+            with self.lock:
+                self.now += 1
+                self.most = max(self.most, self.now)
+            time.sleep(0.02)
+            with self.lock:
+                self.now -= 1
+            return super().reduce_chunks(batch)
+
+    backend = Waiting(batch_chunks=1)
+    backend.concurrency = 4 * os.cpu_count()
+    array = array_of(FIELD, (1, 9, 8), backend=backend)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        session = Session([backend], None, executor=pool)
+        answer = ActiveArray(array.info, session).mean()
+    assert backend.most == 4
+    assert answer == array_of(FIELD, (1, 9, 8), batch_chunks=1).mean()
 
 
 def test_a_process_keeps_a_backend_between_batches_and_runs(pool, tmp_path):
