@@ -8,9 +8,10 @@ url -> ``backend.filesystem`` -> reader -> ``ArrayInfo`` -> plan -> batches ->
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
 
 from activecore.arguments import a_text
@@ -48,8 +49,11 @@ class Dataset(Mapping[str, ActiveArray]):
     context manager it closes the source; arrays already made stay usable.
     """
 
-    def __init__(self, url: str, reader: Reader, session: Session) -> None:
+    def __init__(
+        self, url: str, reader: Reader, session: Session, keep: Callable[[], None]
+    ) -> None:
         self.url = url
+        self._keep = keep
         self._reader = reader
         self._session = session
         self._variables: Mapping[str, VariableInfo] | None = None
@@ -59,6 +63,7 @@ class Dataset(Mapping[str, ActiveArray]):
         """What a listing shows of each variable; no chunk index is read."""
         if self._variables is None:
             self._variables = self._reader.variables()
+            self._keep()
         return self._variables
 
     @property
@@ -79,7 +84,9 @@ class Dataset(Mapping[str, ActiveArray]):
         VariableNotFound
             There is no such group.
         """
-        return self._reader.group_info(group)
+        info = self._reader.group_info(group)
+        self._keep()
+        return info
 
     def read(self, name: str) -> NDArray[Any]:
         """Read the whole of a variable that holds no numbers, as its reader has it.
@@ -91,10 +98,14 @@ class Dataset(Mapping[str, ActiveArray]):
         VariableNotFound, UnsupportedDtype
             There is no such variable, or its reader cannot read it.
         """
-        return self._reader.read(name)
+        values = self._reader.read(name)
+        self._keep()
+        return values
 
     def __getitem__(self, name: str) -> ActiveArray:
-        return ActiveArray(_array_of(self._reader, name), self._session)
+        info = _array_of(self._reader, name)
+        self._keep()
+        return ActiveArray(info, self._session)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.variables)
@@ -260,11 +271,23 @@ def open(  # noqa: A001 - as in every library that opens things
         executor=executor,
     )
     session.close_backends_at_end()
-    source = _open_reader(fs, fs._strip_protocol(where), reader)  # noqa: SLF001 - fsspec's own way
+    # Here, since importing fsspec takes as long as all else that is imported at first.
+    from activecore.readers.remote.cache import IndexCache
+    from activecore.readers.remote.filesystem import keep, remembering
+
+    folder = limits.index_cache_folder
+    cache = None
+    if folder is not None:
+        cache = IndexCache(folder, limits.index_cache_bytes)
+    path = fs._strip_protocol(where)  # noqa: SLF001 - fsspec's own way
+    near = remembering(fs, path, cache)
+    source = _open_reader(near, path, reader)
     if variable is None:
-        return Dataset(where, source, session)
+        return Dataset(where, source, session, functools.partial(keep, near))
     with source:
-        return ActiveArray(_array_of(source, variable), session)
+        info = _array_of(source, variable)
+    keep(near)
+    return ActiveArray(info, session)
 
 
 def _array_of(reader: Reader, name: str) -> ArrayInfo:

@@ -611,7 +611,7 @@ def test_damaged_metadata_is_refused_in_one_line(tmp_path):
 
 
 class Failing(MemoryFileSystem):
-    """Fails as it is told to, once a file is open.
+    """Fails to read the middle of a file, if it is told to.
 
     Each failure is a new error. One that the file held on to would hold, in its frames,
     HDF5's objects, which hold the file: HDF5 dies of such a circle at exit.
@@ -620,19 +620,11 @@ class Failing(MemoryFileSystem):
     cachable = False
     make_error = None
 
-    def _open(self, path, mode="rb", **how):
-        file = super()._open(path, mode, **how)
-        if mode == "rb" and self.make_error is not None:
-            make_error = self.make_error
-
-            class Broken(type(file)):
-                def readinto(self, buffer):
-                    raise make_error()
-
-            broken = Broken()
-            broken.write(file.getvalue())
-            return broken
-        return file
+    def cat_file(self, path, start=None, end=None, **how):
+        size = self.info(path)["size"]
+        if self.make_error is not None and start != 0 and end != size:
+            raise self.make_error()
+        return super().cat_file(path, start=start, end=end, **how)
 
 
 @pytest.mark.parametrize(
@@ -647,12 +639,16 @@ class Failing(MemoryFileSystem):
 def test_a_failing_filesystem_is_not_a_damaged_file(tmp_path, make_error, kind):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
-        file["v"] = np.arange(3)
+        file["before"] = np.zeros(1 << 20)
+        for number in range(100):
+            file[f"v{number}"] = np.arange(3)
+        file["behind"] = np.zeros(1 << 20)
     fs = Failing()
     fs.pipe("/a.h5", path.read_bytes())
-    fs.make_error = make_error
-    with pytest.raises(kind) as caught:
-        NetCDF4Reader(fs, "/a.h5")
+    with NetCDF4Reader(fs, "/a.h5") as reader:
+        fs.make_error = make_error
+        with pytest.raises(kind) as caught:
+            reader.array("v50")
     assert type(caught.value) is kind
     assert repr(caught.value.__cause__) == repr(make_error())
 

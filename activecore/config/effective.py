@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+import platformdirs
+
 from activecore.config.layers import Layer, Rank, Value
 from activecore.config.tables import Options, overlay, without_bound
 from activecore.options import BackendOptions
@@ -26,6 +28,9 @@ class Effective:
     retries: int | None = None
     on_failure: str = "fallback"
     max_chunk_bytes: int | None = None
+    index_cache: bool = True
+    index_cache_dir: str | None = None
+    index_cache_bytes: int = 1 << 30
     profile: str | None = None
     """Name of the profile that applies, if any."""
     profile_origin: str = "default"
@@ -36,6 +41,15 @@ class Effective:
     """Whether an argument names the profile, so that it goes before the environment."""
     layers: tuple[Layer, ...] = field(default=(), repr=False)
     """The layers, highest precedence first."""
+
+    @property
+    def index_cache_folder(self) -> str | None:
+        """Where metadata of objects far away is kept on disk; None: nowhere."""
+        if not self.index_cache:
+            return None
+        if self.index_cache_dir is not None:
+            return self.index_cache_dir
+        return platformdirs.user_cache_dir("activecore")
 
     def options(self, name: str, kind: type[BackendOptions] | None = None) -> Options:
         """Give the options of a backend, each with where it was written.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -70,6 +71,17 @@ _CLOSED = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+def _folder(text: str) -> str:
+    folder = Path(text).expanduser()
+    if not folder.is_absolute():
+        # A relative one would be in the current directory, which is anybody's.
+        raise ValueError("must be an absolute path, or one that begins with ~")
+    return os.fspath(folder)
+
+
+_Folder = Annotated[str, AfterValidator(_folder)]
+
+
 class CoreKeys(BaseModel):
     """What is configured about a run, whatever the backend."""
 
@@ -97,6 +109,16 @@ class CoreKeys(BaseModel):
     )
     max_chunk_bytes: int | None = Field(
         default=None, ge=1, description="Largest decoded chunk; none: the backend's."
+    )
+    index_cache: bool = Field(
+        default=True,
+        description="Whether metadata of objects far away is kept on this disk.",
+    )
+    index_cache_dir: _Folder | None = Field(
+        default=None, description="Where; none: the user's cache folder."
+    )
+    index_cache_bytes: int = Field(
+        default=1 << 30, ge=1, description="How much of it; the oldest goes first."
     )
 
 

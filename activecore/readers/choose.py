@@ -11,6 +11,7 @@ from activecore.errors import (
     SourceNotFound,
     UnsupportedFormat,
 )
+from activecore.readers.filesystem import is_directory, is_local
 
 if TYPE_CHECKING:
     import fsspec
@@ -49,13 +50,17 @@ def head_of(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
         There is nothing, it may not be read, or it is empty.
     """
     try:
-        if fs.isdir(path):
+        info = fs.info(path)
+        if is_directory(fs, path, info):
             return b""
         # A pipe or a device would be waited for, or never end.
-        if getattr(fs, "local_file", False) and fs.info(path)["type"] == "other":
+        if is_local(fs) and info["type"] == "other":
             raise UnsupportedFormat(f"{path} is neither a file nor a directory")
         head = bytes(fs.cat_file(path, start=0, end=HEAD_BYTES))
     except (FileNotFoundError, NotADirectoryError) as error:
+        # Where nothing is listed, a prefix is nothing by itself, whatever it holds.
+        if not is_local(fs) and _is_store(fs, path):
+            return b""
         raise SourceNotFound(f"there is nothing at {path}") from error
     except PermissionError as error:
         raise AuthenticationError(f"{path} may not be read") from error
@@ -66,6 +71,12 @@ def head_of(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
     if not head:
         raise UnsupportedFormat(f"{path} is empty")
     return head
+
+
+def _is_store(fs: fsspec.AbstractFileSystem, path: str) -> bool:
+    from activecore.readers.zarr.reader import ZarrReader
+
+    return ZarrReader.recognises(fs, path, b"")
 
 
 def find_reader(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from activecore.errors import (
     ActiveCoreError,
@@ -13,7 +14,29 @@ from activecore.errors import (
     UnsupportedFormat,
 )
 
-__all__ = ["filesystem_errors"]
+if TYPE_CHECKING:
+    import fsspec
+
+__all__ = ["filesystem_errors", "is_directory", "is_local"]
+
+
+def is_local(fs: fsspec.AbstractFileSystem) -> bool:
+    """Tell whether a filesystem is this machine's: nothing in it is a round trip."""
+    return bool(getattr(fs, "local_file", False))
+
+
+def is_directory(
+    fs: fsspec.AbstractFileSystem, path: str, info: Mapping[str, Any]
+) -> bool:
+    """Tell whether what ``info`` was said of is a directory or a prefix.
+
+    Not ``isdir`` alone, which lists what lies below on an object store, and reads the
+    whole file to look for links over HTTP. Some tools mark a prefix by an empty object
+    of its name.
+    """
+    if info["type"] == "directory":
+        return True
+    return info.get("size") == 0 and not is_local(fs) and bool(fs.isdir(path))
 
 
 @contextmanager

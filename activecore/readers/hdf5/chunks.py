@@ -1,5 +1,7 @@
 """A chunked HDF5 dataset's own index, read in one pass into columns.
 
+The version-1 B-tree is read here (``hdf5.btree``), all other kinds by HDF5.
+
 HDF5 (1.14.6 and 2.0.0 at least) answers chunk queries wrongly where the only unlimited
 dimension is not the first and the index is an extensible array, as files of version
 1.10 or later have it. That array counts chunks with the unlimited dimension moved to
@@ -22,7 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activecore.errors import UnsupportedFormat
-from activecore.readers.hdf5.header import EXTENSIBLE_ARRAY, read_chunk_storage
+from activecore.readers.hdf5.btree import TreeShape, read_tree
+from activecore.readers.hdf5.header import (
+    EXTENSIBLE_ARRAY,
+    read_chunk_storage,
+    read_node_width,
+)
 from activecore.readers.hdf5.index import grid_shape
 from activecore.readers.hdf5.tree import address_of
 
@@ -74,12 +81,12 @@ def read_chunks(file: HDF5File, dataset: h5py.Dataset, name: str) -> StoredChunk
     UnsupportedFormat
         The index contradicts itself, the array or the file.
     """
-    storage = read_chunk_storage(
-        file.read,
-        address_of(dataset),
-        file.h5.id.get_create_plist().get_sizes()[0],
-    )
-    chunks = _iterate(dataset, name)
+    offset_size = file.h5.id.get_create_plist().get_sizes()[0]
+    storage = read_chunk_storage(file.read, address_of(dataset), offset_size)
+    if storage.index is None:
+        chunks = _from_tree(file, dataset, storage.address, offset_size, name)
+    else:
+        chunks = _iterate(dataset, name)
     if storage.index == EXTENSIBLE_ARRAY:
         chunks = _put_right(chunks, dataset, name)
     # A file keeps chunks of an array that shrank, up to its greatest shape.
@@ -95,9 +102,7 @@ def read_chunks(file: HDF5File, dataset: h5py.Dataset, name: str) -> StoredChunk
     if not inside.all():
         chunks = chunks.at(np.flatnonzero(inside))
     if ((chunks.offsets < 0) | (chunks.offsets + chunks.sizes > file.size)).any():
-        raise UnsupportedFormat(
-            f"{file.path} is cut short: chunks of {name!r} lie beyond its end"
-        )
+        raise _cut_short(file, name)
     masks = chunks.masks
     if storage.edges_unfiltered:
         over = (chunks.coords + 1) * dataset.chunks > dataset.shape
@@ -105,20 +110,61 @@ def read_chunks(file: HDF5File, dataset: h5py.Dataset, name: str) -> StoredChunk
     return StoredChunks(chunks.coords, chunks.offsets + file.base, chunks.sizes, masks)
 
 
+def _from_tree(
+    file: HDF5File,
+    dataset: h5py.Dataset,
+    root: int | None,
+    offset_size: int,
+    name: str,
+) -> StoredChunks:
+    """Read a version-1 B-tree ourselves."""
+    ndim = len(dataset.chunks)
+    if root is None:
+        nothing = np.empty(0, np.int64)
+        masks = np.empty(0, np.uint32)
+        return StoredChunks(np.empty((0, ndim), np.int64), nothing, nothing, masks)
+    width = read_node_width(file.read, offset_size)
+    entries = read_tree(file, root, TreeShape(offset_size, width, ndim))
+    if (entries["child"] > file.size).any():
+        raise _cut_short(file, name)
+    starts = entries["start"][:, :-1]
+    return StoredChunks(
+        _grid_coords(starts.view(np.int64), dataset.chunks, name),
+        entries["child"].astype(np.int64),
+        entries["size"].astype(np.int64),
+        entries["mask"].astype(np.uint32),
+    )
+
+
+def _grid_coords(
+    starts: NDArray[np.int64], chunk_shape: tuple[int, ...], name: str
+) -> NDArray[np.int64]:
+    """Turn the first elements of chunks into coordinates on the grid."""
+    coords, within = np.divmod(starts, np.array(chunk_shape, dtype=np.int64))
+    if within.any():
+        raise UnsupportedFormat(
+            f"the chunk index of {name!r} lists chunks that overlap others"
+        )
+    return coords
+
+
+def _cut_short(file: HDF5File, name: str) -> UnsupportedFormat:
+    return UnsupportedFormat(
+        f"{file.path} is cut short: chunks of {name!r} lie beyond its end"
+    )
+
+
 def _iterate(dataset: h5py.Dataset, name: str) -> StoredChunks:
     """Take everything that HDF5 lists, as it lists it."""
     ndim = len(dataset.chunks)
     starts, others = array("q"), array("q")
-    cell = np.array(dataset.chunks, dtype=np.int64)
     blocks = [(np.empty((0, ndim), np.int64), np.empty((0, 3), np.int64))]
 
     def flush() -> None:
         if len(others) > 0:
-            coords, within = np.divmod(np.array(starts).reshape(-1, ndim), cell)
-            if within.any():
-                raise UnsupportedFormat(
-                    f"the chunk index of {name!r} lists chunks that overlap others"
-                )
+            coords = _grid_coords(
+                np.array(starts).reshape(-1, ndim), dataset.chunks, name
+            )
             blocks.append((coords, np.array(others).reshape(-1, 3)))
             del starts[:], others[:]
 

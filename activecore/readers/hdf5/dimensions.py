@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from activecore.errors import UnsupportedFormat
+from activecore.readers.hdf5.ahead import ATTRIBUTES, read_ahead
 from activecore.readers.hdf5.phony import phony_names
 from activecore.readers.hdf5.tree import (
     Tree,
@@ -49,6 +50,8 @@ class Dimensions:
     def of(self, dataset: h5py.Dataset) -> tuple[Dimension, ...]:
         """Give a variable's dimensions."""
         scales = self._scales(dataset)
+        known = {address_of(scale): ATTRIBUTES for scale in scales if scale is not None}
+        read_ahead(self.tree.file, known)
         phony: tuple[str, ...] = ()
         if None in scales:
             phony = self._phony.get(address_of(dataset), ())
@@ -58,7 +61,8 @@ class Dimensions:
                 name = phony[axis] if axis < len(phony) else f"phony_dim_{axis}"
                 dimensions.append(Dimension(name, length))
             else:
-                name = (scale.name or f"phony_dim_{axis}").rpartition("/")[2]
+                name = self.tree.name_in(dataset.parent, scale) or scale.name
+                name = (name or f"phony_dim_{axis}").rpartition("/")[2]
                 dimensions.append(Dimension(name, self._length(scale, length)))
         return tuple(dimensions)
 

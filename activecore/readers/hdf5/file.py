@@ -1,18 +1,18 @@
 """One HDF5 file, opened through fsspec, with its errors put into words.
 
-The file is always read through fsspec, a local one too: h5py by path was no faster (a
-million chunks: 1.23 s by path, 1.34 s through fsspec), takes HDF5's file lock, and
-shares what HDF5 has cached of the file with every other handle of the process, even
-after another process has written to it.
+The file is always read through fsspec, a local one too (``readers.bytes``): h5py by
+path was no faster (a million chunks: 1.23 s by path, 1.34 s through fsspec), takes
+HDF5's file lock, and shares what HDF5 has cached of the file with every other handle of
+the process, even after another process has written to it.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from activecore.errors import (
     ActiveCoreError,
@@ -21,6 +21,7 @@ from activecore.errors import (
     UnsupportedFormat,
 )
 from activecore.model import source_version
+from activecore.readers.bytes import Bytes, open_bytes
 from activecore.readers.filesystem import filesystem_errors
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = ["SIGNATURE", "HDF5File", "find_signature"]
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 """What an HDF5 superblock begins with."""
+_LENGTH = len(SIGNATURE)
 _FIRST = 512
 """Where the superblock lies after the smallest user block; then at its doubles."""
 
@@ -48,25 +50,29 @@ def find_signature(fs: fsspec.AbstractFileSystem, path: str, head: bytes) -> int
     Returns
     -------
     int or None
-        None: it is no HDF5 file. That takes as many reads of eight bytes as the
-        file has doublings beyond ``head``.
+        None: it is no HDF5 file. That takes one more round trip, for as many ranges
+        of eight bytes as the file has doublings beyond ``head``.
     """
-    length = len(SIGNATURE)
-    offset = 0
+    known = [place for place in _places(len(head)) if head.startswith(SIGNATURE, place)]
+    if known:
+        return known[0]
     with filesystem_errors(path):
-        size = None
-        while True:
-            if offset + length <= len(head):
-                found = head[offset : offset + length]
-            else:
-                if size is None:
-                    size = int(fs.info(path)["size"])
-                if offset + length > size:
-                    return None
-                found = bytes(fs.cat_file(path, start=offset, end=offset + length))
-            if found == SIGNATURE:
-                return offset
-            offset = max(_FIRST, 2 * offset)
+        size = int(fs.info(path)["size"])
+        beyond = [place for place in _places(size) if place + _LENGTH > len(head)]
+        ends = [place + _LENGTH for place in beyond]
+        found = fs.cat_ranges([path] * len(ends), beyond, ends, on_error="raise")
+    for place, signature in zip(beyond, found, strict=True):
+        if signature == SIGNATURE:
+            return place
+    return None
+
+
+def _places(size: int) -> list[int]:
+    """Give where a superblock may lie in so many bytes: at 0, 512 and its doubles."""
+    places = [0]
+    while max(_FIRST, 2 * places[-1]) + _LENGTH <= size:
+        places.append(max(_FIRST, 2 * places[-1]))
+    return places
 
 
 class HDF5File:
@@ -90,11 +96,12 @@ class HDF5File:
         """Path of the file in its filesystem."""
         with filesystem_errors(path):
             self.version = source_version(fs.info(path))
-            head = bytes(fs.cat_file(path, start=0, end=len(SIGNATURE)))
-            base = find_signature(fs, path, head)
-            if base is None:
-                raise UnsupportedFormat(f"{path} is not an HDF5 file")
-            self._raw = _View(fs.open(path, "rb"), base)
+            self._bytes = open_bytes(fs, path)
+            base = find_signature(fs, path, self._bytes.read(0, _FIRST))
+        if base is None:
+            self._bytes.close()
+            raise UnsupportedFormat(f"{path} is not an HDF5 file")
+        self._raw = _View(self._bytes, base)
         # The version is older than all that is read: a file that changes in between
         # is found to have changed.
         self.base = base
@@ -109,12 +116,24 @@ class HDF5File:
     @property
     def size(self) -> int:
         """Length of the file behind the user block, in bytes."""
-        return self._raw.size
+        return self._bytes.size - self.base
+
+    @property
+    def is_far(self) -> bool:
+        """Whether reading takes a round trip."""
+        return self._bytes.is_far
 
     def read(self, address: int, size: int) -> bytes:
         """Read bytes at an address as HDF5 counts it; fewer at the file's end."""
-        self._raw.seek(address)
-        return self._raw.read(size)
+        start = address + self.base
+        with filesystem_errors(self.path):
+            return self._bytes.read(start, start + size)
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """Get ready what will be read, from address to address, all together."""
+        base = self.base
+        with filesystem_errors(self.path):
+            self._bytes.fetch([(start + base, stop + base) for start, stop in ranges])
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -161,13 +180,12 @@ class _View(io.RawIOBase):
     filesystem is kept, since h5py makes it an error of its own.
     """
 
-    def __init__(self, inner: BinaryIO, base: int) -> None:
+    def __init__(self, inner: Bytes, base: int) -> None:
         super().__init__()
         self._inner = inner
         self._base = base
+        self._place = 0
         self.failure: Exception | None = None
-        self.size = inner.seek(0, io.SEEK_END) - base
-        inner.seek(base)
 
     def readable(self) -> bool:
         return True
@@ -176,27 +194,25 @@ class _View(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_SET:
-            offset += self._base
-        return self._inner.seek(offset, whence) - self._base
+        origins = (0, self._place, self._inner.size - self._base)
+        self._place = origins[whence] + offset
+        return self._place
 
     def tell(self) -> int:
-        return self._inner.tell() - self._base
+        return self._place
 
     def readinto(self, buffer: Any) -> int:
         # h5py takes a read for complete, whatever it returns.
         room = memoryview(buffer)
-        filled = 0
+        start = self._base + self._place
         try:
-            while filled < len(room):
-                new = self._inner.readinto(room[filled:])  # type: ignore[attr-defined]
-                if new == 0:
-                    break
-                filled += new
+            data = self._inner.read(start, start + len(room))
         except Exception as error:
             self.failure = error
             raise
-        return filled
+        room[: len(data)] = data
+        self._place += len(data)
+        return len(data)
 
     def close(self) -> None:
         self._inner.close()

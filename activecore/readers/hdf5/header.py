@@ -1,32 +1,46 @@
-"""What HDF5's object headers say of a chunked dataset and h5py does not.
+"""What HDF5's headers say of chunks and h5py does not.
 
 Two facts decide whether a chunk index can be trusted: which kind of index it is, and
 whether chunks over the edge were left unfiltered. Both stand in the dataset's "data
-layout" message. The format is that of the HDF5 File Format Specification, version 3.
+layout" message, and where the index lies stands there too. How large its nodes are
+stands in the superblock. The format is that of the HDF5 File Format Specification,
+version 3.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
-__all__ = ["EXTENSIBLE_ARRAY", "ChunkStorage", "read_chunk_storage"]
+from activecore.readers.hdf5.messages import Read, messages
 
-_Read: TypeAlias = Callable[[int, int], bytes]
-"""Reads so many bytes (the second) at an address (the first)."""
-_Message: TypeAlias = tuple[int, bytes]
-"""A header message: its type and its data."""
+__all__ = [
+    "B_TREE_2",
+    "EXTENSIBLE_ARRAY",
+    "FIXED_ARRAY",
+    "LAYOUT",
+    "ChunkStorage",
+    "chunk_storage",
+    "read_chunk_storage",
+    "read_node_width",
+]
 
+FIXED_ARRAY = 3
+"""Number of the index that has chunks of an array that cannot grow without limit."""
 EXTENSIBLE_ARRAY = 4
 """Number of the index that has chunks of one unlimited dimension."""
+B_TREE_2 = 5
+"""Number of the index that has chunks of several unlimited dimensions."""
 
-_LAYOUT, _CONTINUATION = 0x08, 0x10
+LAYOUT = 0x08
+"""Type of the message of a dataset's layout."""
+_TREE_WIDTHS = 0x13
 _CHUNKED = 2
 _EDGES_UNFILTERED = 0x01
-_MOST_BLOCKS = 1000
-"""A header in more pieces than this runs in circles."""
+_PARAMETERS = {FIXED_ARRAY: 1, EXTENSIBLE_ARRAY: 5, B_TREE_2: 6}
+"""Bytes that a kind of index says of itself, between its number and its address."""
+_USUAL_HALF = 32
+"""Half of a node's room for chunks where the file says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +51,12 @@ class ChunkStorage:
     """Number of the kind of index; None: the version-1 B-tree of older files."""
     edges_unfiltered: bool
     """Whether chunks that reach over the edge of the array went past all filters."""
+    address: int | None
+    """Where the index begins; None: there is none, as no chunk was ever written or
+    the kind needs none."""
 
 
-def read_chunk_storage(read: _Read, address: int, offset_size: int) -> ChunkStorage:
+def read_chunk_storage(read: Read, address: int, offset_size: int) -> ChunkStorage:
     """Read the data layout message of a chunked dataset.
 
     Parameters
@@ -56,76 +73,69 @@ def read_chunk_storage(read: _Read, address: int, offset_size: int) -> ChunkStor
     ValueError
         This is no object header, or no chunked dataset's.
     """
-    for kind, data in _messages(read, address, offset_size):
-        if kind != _LAYOUT:
-            continue
-        version = data[0]
-        if version < 4:  # noqa: PLR2004 - the format's numbers
-            return ChunkStorage(index=None, edges_unfiltered=False)
-        if data[1] != _CHUNKED:
-            break
-        flags, ndim, width = data[2:5]
-        return ChunkStorage(
-            index=data[5 + ndim * width],
-            edges_unfiltered=bool(flags & _EDGES_UNFILTERED),
-        )
+    for kind, data in messages(read, address, offset_size):
+        storage = chunk_storage(data, offset_size) if kind == LAYOUT else None
+        if storage is not None:
+            return storage
     raise ValueError(f"the object header at {address} has no layout of chunks")
 
 
-def _messages(read: _Read, address: int, offset_size: int) -> Iterator[_Message]:
-    prefix = read(address, 48)
-    if prefix[:4] == b"OHDR":
-        yield from _messages_v2(read, address, prefix, offset_size)
-    elif prefix[:1] == b"\x01":
-        (size,) = struct.unpack_from("<I", prefix, 8)
-        blocks = [(address + 16, size)]
-        yield from _walk(read, blocks, 8, 0, offset_size)
-    else:
-        raise ValueError(f"there is no object header at {address}")
+def chunk_storage(data: bytes, offset_size: int) -> ChunkStorage | None:
+    """Take a data layout message apart; None: it is not one of chunks."""
+    version = data[0]
+    if version < 4:  # noqa: PLR2004 - the format's numbers
+        old = version < 3  # noqa: PLR2004 - the format's numbers
+        if data[2 if old else 1] != _CHUNKED:
+            return None
+        place = 8 if old else 3
+        root = _address(data[place : place + offset_size])
+        return ChunkStorage(index=None, edges_unfiltered=False, address=root)
+    if data[1] != _CHUNKED:
+        return None
+    flags, ndim, width = data[2:5]
+    # The address stands behind what each kind of index says of itself.
+    index = data[5 + ndim * width]
+    place = 6 + ndim * width + _PARAMETERS.get(index, 0)
+    found = data[place : place + offset_size]
+    return ChunkStorage(
+        index=index,
+        edges_unfiltered=bool(flags & _EDGES_UNFILTERED),
+        address=_address(found) if index in _PARAMETERS else None,
+    )
 
 
-def _messages_v2(
-    read: _Read, address: int, prefix: bytes, offset_size: int
-) -> Iterator[_Message]:
-    flags = prefix[5]
-    place = 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
-    width = 1 << (flags & 0x03)
-    size = int.from_bytes(prefix[place : place + width], "little")
-    blocks = [(address + place + width, size)]
-    yield from _walk(read, blocks, 6 if flags & 0x04 else 4, 4, offset_size)
+def read_node_width(read: Read, offset_size: int) -> int:
+    """Read how many chunks a node of a version-1 B-tree has room for.
 
+    Parameters
+    ----------
+    read
+        Reads bytes at an address.
+    offset_size
+        Size of addresses in this file, in bytes.
 
-def _walk(
-    read: _Read,
-    blocks: list[tuple[int, int]],
-    head: int,
-    signature: int,
-    offset_size: int,
-) -> Iterator[_Message]:
-    """Give the messages of a header's blocks, those found on the way included.
-
-    ``head`` is the size of what precedes a message's data, ``signature`` that of what
-    precedes (and of the checksum that follows) the messages of a later block.
+    Raises
+    ------
+    ValueError
+        There is no superblock of a known version, or it says something impossible.
     """
-    for number, (address, size) in enumerate(blocks):
-        if number > _MOST_BLOCKS:
-            raise ValueError(f"the object header at {blocks[0][0]} runs in circles")
-        data = read(address, size)
-        place = signature if number > 0 else 0
-        end = len(data) - place
-        while place + head <= end:
-            if signature == 0:
-                kind, length = struct.unpack_from("<HH", data, place)
-            else:
-                kind, length = struct.unpack_from("<BH", data, place)
-            body = data[place + head : place + head + length]
-            place += head + length
-            if kind == _CONTINUATION:
-                blocks.append(
-                    (
-                        int.from_bytes(body[:offset_size], "little"),
-                        int.from_bytes(body[offset_size:], "little"),
-                    )
-                )
-            else:
-                yield kind, body
+    start = read(0, 12 + 2 * offset_size)
+    version = start[8]
+    half = _USUAL_HALF
+    if version == 1:
+        (half,) = struct.unpack("<H", read(24, 2))
+    elif version in (2, 3):
+        extension = _address(start[12 + offset_size :])
+        if extension is not None:
+            for kind, data in messages(read, extension, offset_size):
+                if kind == _TREE_WIDTHS:
+                    (half,) = struct.unpack_from("<H", data, 1)
+    elif version != 0:
+        raise ValueError(f"superblocks of version {version} are not known")
+    if half == 0:
+        raise ValueError("the superblock says that nodes of B-trees hold nothing")
+    return 2 * half
+
+
+def _address(data: bytes) -> int | None:
+    return None if set(data) == {0xFF} else int.from_bytes(data, "little")

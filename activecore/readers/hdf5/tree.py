@@ -9,12 +9,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import h5py
 import numpy as np
 
 from activecore.errors import UnsupportedFormat, VariableNotFound
+from activecore.readers.hdf5.ahead import (
+    ATTRIBUTES,
+    CHUNKS,
+    HEADERS,
+    MEMBERS,
+    read_ahead,
+)
 
 if TYPE_CHECKING:
     from activecore.readers.hdf5.file import HDF5File
@@ -35,6 +42,8 @@ Object: TypeAlias = h5py.Group | h5py.Dataset | h5py.Datatype
 _PREFIX = "_nc4_non_coord_"
 """Stands before a variable named like a dimension that it does not describe."""
 _NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
+_MANY = 1000
+"""Of a group with more members not all are looked at for one of them."""
 _MOST_LINKS = 16
 """A path with more soft links than this runs in circles (HDF5's own limit)."""
 
@@ -85,6 +94,57 @@ class Tree:
         """The group that all others lie in."""
         return self.file.h5["/"]
 
+    def addresses(self, group: h5py.Group) -> dict[str, int]:
+        """Give the addresses of a group's members by name, links left out.
+
+        No member's header is read for that.
+        """
+        found: dict[str, int] = {}
+
+        def visit(name: bytes, link: Any) -> None:
+            if link.type == h5py.h5l.TYPE_HARD:
+                found[name.decode("utf-8", "surrogateescape")] = link.u
+
+        group.id.links.iterate(visit, info=True)
+        return found
+
+    def name_in(self, group: h5py.Group, h5: Object) -> str | None:
+        """Give the name of an object in a group or in one around it; None: it has none.
+
+        HDF5 itself would look at every object of the file for it.
+        """
+        wanted = address_of(h5)
+        while True:
+            for name, address in self.addresses(group).items():
+                if address == wanted:
+                    return name
+            if group.name == "/":
+                return None
+            group = group.parent
+
+    def _prepare_all(self, group: h5py.Group) -> None:
+        """Read what a group's members are, all together, where the file is far away."""
+        if self.file.is_far:
+            read_ahead(self.file, {address_of(group): MEMBERS})
+            members = self.addresses(group).values()
+            read_ahead(self.file, dict.fromkeys(members, ATTRIBUTES))
+
+    def _prepare_one(self, group: h5py.Group, name: str) -> None:
+        """Read all about one member of a group, and of which shapes the others are.
+
+        Its dimensions are among these, and they are as long as the longest of these.
+        """
+        if not self.file.is_far:
+            return
+        read_ahead(self.file, {address_of(group): MEMBERS})
+        members = self.addresses(group)
+        what = {}
+        if len(members) <= _MANY:
+            what = dict.fromkeys(members.values(), HEADERS)
+        for known in {name, _PREFIX + name} & members.keys():
+            what[members[known]] = CHUNKS
+        read_ahead(self.file, what)
+
     def find(self, start: h5py.Group, path: str) -> Object:
         """Give the object at a path below a group.
 
@@ -100,8 +160,10 @@ class Tree:
         parent, _, leaf = path.rstrip("/").rpartition("/")
         links = _links()
         group = self._follow(start, parent, links)
-        if isinstance(group, h5py.Group) and group.get(_PREFIX + leaf, getlink=True):
-            leaf = _PREFIX + leaf
+        if isinstance(group, h5py.Group) and leaf != "":
+            self._prepare_one(group, leaf)
+            if group.get(_PREFIX + leaf, getlink=True):
+                leaf = _PREFIX + leaf
         return self._follow(group, leaf, links)
 
     def walk(self, start: h5py.Group) -> Iterator[tuple[str, h5py.Group]]:
@@ -118,6 +180,7 @@ class Tree:
             if address in seen:
                 continue
             seen.add(address)
+            self._prepare_all(group)
             yield path, group
             below = [
                 (f"{path}/{name}".lstrip("/"), member)

@@ -24,6 +24,7 @@ __all__ = [
     "DirectoryDocuments",
     "Documents",
     "checked_path",
+    "is_store",
     "read_all",
 ]
 
@@ -111,6 +112,24 @@ def read_all(
         list(paths), list(starts), list(ends), on_error="return"
     )
     return answers
+
+
+def is_store(fs: fsspec.AbstractFileSystem, path: str) -> bool:
+    """Tell whether there is a metadata document at the root of a store.
+
+    Raises
+    ------
+    OSError
+        That could not be found out.
+    """
+    paths = [f"{path.rstrip('/')}/{name}" for name in METADATA_NAMES]
+    answers = read_all(fs, paths, [0] * len(paths), [1] * len(paths))
+    if not all(isinstance(answer, BaseException) for answer in answers):
+        return True
+    for answer in answers:
+        if not isinstance(answer, (FileNotFoundError, NotADirectoryError)):
+            raise answer
+    return False
 
 
 class DirectoryDocuments:

@@ -32,12 +32,14 @@ from activecore.errors import (
 )
 from activecore.model import ArrayInfo, GroupInfo, VariableInfo, is_reducible
 from activecore.readers.base import Reader
-from activecore.readers.filesystem import filesystem_errors
+from activecore.readers.filesystem import filesystem_errors, is_local
+from activecore.readers.remote.filesystem import lasting
 from activecore.readers.zarr.array import array_info
 from activecore.readers.zarr.documents import (
     DirectoryDocuments,
     Documents,
     checked_path,
+    is_store,
 )
 from activecore.readers.zarr.hierarchy import Hierarchy, NoMetadata
 from activecore.readers.zarr.metadata import ArrayDocument
@@ -62,12 +64,11 @@ class ZarrReader(Reader):
     @classmethod
     def recognises(cls, fs: fsspec.AbstractFileSystem, path: str, head: bytes) -> bool:
         """Tell whether there is Zarr metadata at the root of a directory or zip."""
-        root = path.rstrip("/")
-        names = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
         with filesystem_errors(path):
             if head.startswith(ZIP_MAGIC):
                 return is_zipped_store(fs, path)
-            return head == b"" and any(fs.exists(f"{root}/{name}") for name in names)
+            # To some filesystems, such as HTTP, every directory is a file.
+            return (head == b"" or not is_local(fs)) and is_store(fs, path)
 
     def __init__(
         self, fs: fsspec.AbstractFileSystem, path: str, *, group: str = "/"
@@ -124,7 +125,7 @@ class ZarrReader(Reader):
             return array_info(
                 document,
                 self._documents,
-                self._fs,
+                lasting(self._fs),
                 name=self._name(path),
                 source=self._path,
                 version=version,

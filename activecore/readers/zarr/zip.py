@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from activecore.errors import ChunkDecodeError, ChunkReadError, UnsupportedFormat
 from activecore.model import ABSENT, Located, source_version
 from activecore.readers.filesystem import filesystem_errors
+from activecore.readers.remote.filesystem import lasting
 from activecore.readers.zarr.documents import METADATA_NAMES, read_all
 from activecore.readers.zarr.index import chunk_keys
 
@@ -113,7 +114,7 @@ class ZipDocuments:
             members[name] = (member.header_offset, member.compress_size)
         keys = prefix.replace("%", "%%") + template
         return ZipIndex(
-            self._fs, self._source, self._length, chunk_shape, keys, members
+            lasting(self._fs), self._source, self._length, chunk_shape, keys, members
         )
 
     def _read(self, key: str) -> bytes:
