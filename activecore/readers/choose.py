@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from activecore.errors import (
+    ActiveCoreError,
     AuthenticationError,
     SourceNotFound,
     UnsupportedFormat,
@@ -57,6 +58,8 @@ def head_of(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
         if is_local(fs) and info["type"] == "other":
             raise UnsupportedFormat(f"{path} is neither a file nor a directory")
         head = bytes(fs.cat_file(path, start=0, end=HEAD_BYTES))
+    except ActiveCoreError:
+        raise  # it knows more: that there is no such bucket, for example
     except (FileNotFoundError, NotADirectoryError) as error:
         # Where nothing is listed, a prefix is nothing by itself, whatever it holds.
         if not is_local(fs) and _is_store(fs, path):

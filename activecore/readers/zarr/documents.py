@@ -11,7 +11,12 @@ import posixpath
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from activecore.errors import AuthenticationError, BackendError, UnsupportedFormat
+from activecore.errors import (
+    ActiveCoreError,
+    AuthenticationError,
+    BackendError,
+    UnsupportedFormat,
+)
 from activecore.model import ChunkIndex, source_version
 from activecore.readers.filesystem import filesystem_errors
 from activecore.readers.zarr.index import ZarrIndex
@@ -197,6 +202,8 @@ class DirectoryDocuments:
         # A file where the store would have a directory holds no document.
         if isinstance(answer, (FileNotFoundError, NotADirectoryError)):
             return None
+        if isinstance(answer, ActiveCoreError):
+            raise answer
         if isinstance(answer, PermissionError):
             msg = f"{path} may not be read"
             raise AuthenticationError(msg) from answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
@@ -80,7 +81,18 @@ async def with_retries(
         retry=retry_if_exception(_is_worth_another),
         reraise=True,
     )
-    return await caller(once), attempts - 1
+    try:
+        value: T = await caller(once)
+    except RequestFailed as error:
+        raise RequestFailed(_with_attempts(error.failure, attempts)) from None
+    return value, attempts - 1
+
+
+def _with_attempts(failure: Failure, attempts: int) -> Failure:
+    """Say how often it was tried, if it was worth another try."""
+    if attempts == 1 or not failure.is_retried:
+        return failure
+    return replace(failure, reason=f"{failure.reason} (tried {attempts} times)")
 
 
 def _is_worth_another(error: BaseException) -> bool:

@@ -8,6 +8,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from activecore_s3numpy import S3NumpyOptions
+from services.faults import Fault, Rule
+from services.proxy import Proxy
 
 KEY, SECRET = "AKIDTESTKEY", "test-secret-of-nobody-93b1"
 REGION = "us-east-1"
@@ -45,6 +47,9 @@ class ObjectStore:
         self.client.put_object(Bucket=bucket, Key=key, Body=data)
         return f"s3://{bucket}/{key}"
 
+    def get(self, bucket, key):
+        return self.client.get_object(Bucket=bucket, Key=key)["Body"].read()
+
 
 @pytest.fixture(scope="session")
 def moto_url():
@@ -61,6 +66,42 @@ def store(moto_url):
     store = ObjectStore(moto_url)
     store.client.create_bucket(Bucket="data")
     return store
+
+
+class Watching(Rule):
+    """No fault: it looks at the heads of requests."""
+
+    def __init__(self):
+        super().__init__(Fault())
+        self.heads = []
+
+    def befalls(self, request):
+        self.heads.append(request)
+        return False
+
+
+@dataclass
+class Watched:
+    """A way to the object store on which every request is seen."""
+
+    proxy: Proxy
+    heads: list
+
+    @property
+    def url(self):
+        return self.proxy.url
+
+    def seen(self, header):
+        """Give this header of every request."""
+        return [head.get(header) for head in self.heads]
+
+
+@pytest.fixture
+def watched(store):
+    watching = Watching()
+    with Proxy(store.url) as proxy:
+        proxy._wiring.rules.append(watching)
+        yield Watched(proxy, watching.heads)
 
 
 @pytest.fixture(autouse=True)
