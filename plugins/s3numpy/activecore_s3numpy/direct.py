@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 import threading
 import urllib.error
 import urllib.request
@@ -95,9 +96,13 @@ class DirectReads:
                 body = error.read(_MOST_OF_A_REFUSAL).decode("utf-8", "replace")
                 wait = _wait(error.headers.get("Retry-After"))
                 failure = failure_of_status(error.code, body, wait=wait)
-        except (OSError, HTTPException):
+        except (OSError, HTTPException) as error:
             # Its text may hold the URL, and so the signature.
-            failure = Failure("unavailable", "the connection broke")
+            cause = error.reason if isinstance(error, urllib.error.URLError) else error
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                failure = Failure("certificate", "its certificate is not trusted")
+            else:
+                failure = Failure("unavailable", "the connection broke")
         raise RequestFailed(failure)
 
 

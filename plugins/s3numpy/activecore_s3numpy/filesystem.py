@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 import fsspec
 from fsspec.spec import AbstractBufferedFile
 
-from activecore import ActiveCoreError, SourceNotFound
+from activecore import ActiveCoreError, BackendRefused, SourceNotFound
 from activecore_s3numpy.addresses import Address
 from activecore_s3numpy.client import Client
 from activecore_s3numpy.failures import Failure
@@ -242,20 +242,30 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
         return Ask(address, first, end)
 
     def _look(self, address: Address) -> Look | None:
+        """Read the first bytes of an object; None: there is none."""
         if not address.key:
             return None
-        answer = self._client.read(Ask(address, 0, Look.SIZE))
-        if isinstance(answer, Failure):
-            if answer.kind == "absent":
-                return None
-            # Of an empty object there is no first byte.
-            meta = self._client.head(address)
-            look = None if meta is None else Look(meta, b"")
+        try:
+            answer = self._client.read(Ask(address, 0, Look.SIZE))
+        except BackendRefused:
+            # Web servers make pages of folders, and send no part of a page.
+            look = self._described(address)
+            if look is None or not _is_page(address, look.meta):
+                raise
         else:
-            look = Look(answer.meta, bytes(answer.data))
+            if isinstance(answer, Reply):
+                look = Look(answer.meta, bytes(answer.data))
+            elif answer.kind == "absent":
+                return None
+            else:  # of an empty object there is no first byte
+                look = self._described(address)
         if look is not None:
             self._looks.put(address, look)
         return look
+
+    def _described(self, address: Address) -> Look | None:
+        meta = self._client.head(address)
+        return None if meta is None else Look(meta, b"")
 
     def _is_folder(self, address: Address) -> bool:
         if address.place.is_s3:
