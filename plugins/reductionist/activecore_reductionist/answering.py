@@ -141,7 +141,7 @@ class Conversation:
         for position in rows.tolist():
             try:
                 values = self._ask(question, position).values
-                buffers.append(memoryview(values.reshape(-1)).cast("B"))
+                buffers.append(values.reshape(-1).view(np.uint8).data)
             except ChunkNotFound as error:
                 self.not_found = self.not_found or error
                 buffers.append(None)

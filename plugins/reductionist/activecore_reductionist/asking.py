@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -10,7 +9,7 @@ from activecore import BackendRefused, ChunkBatch, ChunkLayout
 from activecore_reductionist.accuracy import axes_to_sum
 from activecore_reductionist.question import Question, decoding_of, require_dtype
 from activecore_reductionist.rules import rule_of
-from activecore_reductionist.selecting import Item, Span, span_of
+from activecore_reductionist.selecting import Span, span_of
 
 __all__ = ["Asked", "asked_for_elements", "asked_of"]
 
@@ -60,11 +59,8 @@ def asked_of(batch: ChunkBatch, float32_sum_bound: float) -> Asked:
     BackendRefused
         The server would not give the right answer; one sentence says why.
     """
-    key = tuple(
-        (item.start, item.stop, item.step) if isinstance(item, slice) else (item,)
-        for item in batch.selection
-    )
-    asked = _asked(batch.layout, key, batch.axis, batch.operation, float32_sum_bound)
+    spans = tuple(span_of(item) for item in batch.selection)
+    asked = _asked(batch.layout, spans, batch.axis, batch.operation, float32_sum_bound)
     if isinstance(asked, str):
         raise BackendRefused(asked)
     return asked
@@ -85,34 +81,34 @@ def asked_for_elements(batch: ChunkBatch) -> Asked:
 @lru_cache(maxsize=256)
 def _asked(
     layout: ChunkLayout,
-    key: tuple[tuple[object, ...], ...],
+    spans: tuple[Span, ...],
     axis: tuple[int, ...],
     operation: str,
     float32_sum_bound: float,
 ) -> Asked | str:
     """Translate, or say why not; batches of one run have few different questions."""
-    selection = [item[0] if len(item) == 1 else slice(*item) for item in key]
     try:
-        return _translated(layout, selection, axis, operation, float32_sum_bound)
+        return _translated(layout, spans, axis, operation, float32_sum_bound)
     except BackendRefused as error:
         return str(error)
 
 
 def _translated(
     layout: ChunkLayout,
-    selection: Sequence[Item],
+    spans: tuple[Span, ...],
     axis: tuple[int, ...],
     operation: str,
     float32_sum_bound: float,
 ) -> Asked:
     require_dtype(layout.dtype)
     compression, filters = decoding_of(layout)
-    spans = tuple(span_of(item) for item in selection)
     lengths = [span.length for span in spans]
     # What is picked out of the reply must not have been added up with the rest.
     reducible = tuple(a for a in axis if spans[a].picks is None)
+    sent: tuple[int, ...] = ()
+    rule = None
     if operation not in _REDUCED_THERE or not reducible:
-        sent, operation, rule = (), "select", None
+        operation = "select"
     else:
         sent = reducible
         if operation == "sum":

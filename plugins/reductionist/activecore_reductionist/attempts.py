@@ -219,14 +219,14 @@ def _failure(error: Exception) -> _Failed:
 
     if is_any(ours.SSLError, below.SSLError):
         found = _Failed(f"cannot be trusted: {_root(kinds)}", is_retried=False)
+    elif is_any(below.NewConnectionError):  # which is also a ConnectTimeoutError
+        found = _Failed(f"cannot be reached: {_root(kinds)}")
     elif is_any(ours.ConnectTimeout, below.ConnectTimeoutError):
         found = _Failed("let nobody connect in time")
     elif is_any(ours.ReadTimeout, below.ReadTimeoutError):
         found = _Failed("did not answer in time", is_retried=False)
     elif is_any(below.IncompleteRead):
         found = _Failed("answered with half a reply and hung up")
-    elif is_any(below.NewConnectionError):
-        found = _Failed(f"cannot be reached: {_root(kinds)}")
     elif is_any(ConnectionError):
         found = _Failed("closed the connection without an answer", was_dropped=True)
     else:

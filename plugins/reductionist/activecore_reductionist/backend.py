@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from activecore import (
-    BackendError,
     BackendOptions,
     BackendRefused,
     ChunkBatch,
@@ -103,14 +102,10 @@ class ReductionistBackend(StorageBackend):
 
     def reduce_chunks(self, batch: ChunkBatch) -> Partial:
         """Have a batch's chunks reduced, one request for each."""
-        opened = self._open()
+        opened, asked = self._open(), self._asked(batch)
         with opened.pool.in_use():
             return Conversation(
-                opened.client,
-                self._target,
-                batch,
-                self._asked(batch),
-                self.max_chunk_bytes,
+                opened.client, self._target, batch, asked, self.max_chunk_bytes
             ).partial()
 
     def filesystem(self, url: str) -> fsspec.AbstractFileSystem:
@@ -200,10 +195,9 @@ def _opened(options: ReductionistOptions, name: str) -> _Open:
     s3 = S3Client(options, name=name, max_requests=_AT_ONCE)
     pool = PooledSession(s3.endpoints.tls())
     attempts = Attempts(pool, options.timeout, options.connect_timeout, options.retries)
-    if options.url is None:
-        raise BackendError("no server is configured: set the option url")
     client = Client(
-        options.url,
+        # Without a URL no question gets so far; metadata is read all the same.
+        options.url or "",
         attempts,
         s3.credentials,
         api_version=options.api_version,

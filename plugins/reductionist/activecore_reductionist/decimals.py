@@ -43,8 +43,8 @@ def exact_text(value: Any, dtype: np.dtype[Any]) -> str | None:
     Returns
     -------
     str or None
-        None where no decimal is read as that number: NaN, infinities, and one float64
-        in a few hundred among those next to the largest and the smallest.
+        None where no decimal is read as that number: NaN, infinities, and about one
+        float64 in five hundred; no fill value in common use is among them.
     """
     if dtype.kind != "f":
         return str(int(value))
@@ -52,7 +52,7 @@ def exact_text(value: Any, dtype: np.dtype[Any]) -> str | None:
     if not math.isfinite(wanted):
         return None
     if wanted.is_integer() and abs(wanted) < _EXACT:
-        return f"{int(wanted)}.0"
+        return str(int(wanted))  # read as an integer first, which does not round
     sign = "-" if wanted < 0 else ""
     for digits, exponent in _candidates(abs(wanted)):
         text = f"{digits}e{exponent}"

@@ -9,8 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from activecore import ConfigError
 from activecore_reductionist.safety import require_safe
-from activecore_s3numpy import S3Options
-from activecore_s3numpy.addresses import require_server
+from activecore_s3numpy import S3Options, require_server
 
 __all__ = ["ReductionistOptions"]
 

@@ -32,7 +32,11 @@ def where(target: SourceObject) -> str:
     return f'"interface_type":"s3","url":{json.dumps(object_url(target))}'
 
 
-def decode(question: Question, _: Mapping[str, str], body: bytes) -> Reply:
+def decode(
+    question: Question,
+    headers: Mapping[str, str],  # noqa: ARG001 - version 1 says it all there
+    body: bytes,
+) -> Reply:
     """Read a reply.
 
     Raises

@@ -36,7 +36,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from activecore import hookimpl
-from activecore_s3numpy.addresses import Address, Place
+from activecore_s3numpy.addresses import Address, Place, require_server
 from activecore_s3numpy.backend import S3NumpyBackend
 from activecore_s3numpy.client import Client
 from activecore_s3numpy.credentials import CredentialProvider, Credentials
@@ -57,6 +57,7 @@ __all__ = [
     "S3NumpyOptions",
     "S3Options",
     "activecore_backend",
+    "require_server",
 ]
 
 
