@@ -47,8 +47,7 @@ def span_of(item: Item) -> Span:
         return Span(0, 0, 1)
     gaps = [after - before for before, after in itertools.pairwise(item)]
     step = math.gcd(*gaps) or 1
-    span = Span(item[0], item[-1] + 1, step)
-    if len(item) == span.length:
-        return span
-    picks = tuple((position - span.start) // step for position in item)
-    return Span(span.start, span.stop, step, picks)
+    start, stop = item[0], item[-1] + 1
+    if item == tuple(range(start, stop, step)):
+        return Span(start, stop, step)
+    return Span(start, stop, step, tuple((p - start) // step for p in item))

@@ -24,13 +24,13 @@ from activecore import (
     BackendError,
     BackendRefused,
     BackendUnavailable,
-    Cancelled,
     ChunkBatch,
     ChunkDecodeError,
     ChunkLayout,
     ChunkNotFound,
     ChunkReadError,
 )
+from activecore.testing import active_array, array_info
 
 ELEMENTS = np.arange(12, dtype="f4").reshape(3, 4)
 
@@ -168,17 +168,36 @@ def test_a_server_that_hangs_is_given_up_within_the_time_limit(standin, make, sl
 
 
 def test_a_wait_between_attempts_ends_when_the_run_is_stopped(standin, make):
-    from activecore.cancel import cancellable
+    def put(name, data):
+        standin.objects["b", name] = data
+        return f"s3://b/{name}"
 
-    batch = batch_for(standin)
-    backend = make(standin, retries=3)
-    standin.fail(says(503, b"", retry_after="30"), times=None)
-    stopped = threading.Event()
-    threading.Timer(0.3, stopped.set).start()
-    began = time.monotonic()
-    with cancellable(stopped), pytest.raises(Cancelled):
-        backend.reduce_chunks(batch)
-    assert time.monotonic() - began < 5
+    backend = make(standin, concurrency=2)
+    info = array_info(np.arange(80, dtype="f4"), chunks=(10,), put=put)
+    array = active_array(info, backend, threads=2)
+    waiting = threading.Event()
+
+    def busy(handler):
+        waiting.set()
+        says(503, b"", retry_after="30")(handler)
+
+    def forbidden(handler):
+        waiting.wait(5)
+        says(401)(handler)
+
+    standin.fail(busy, times=None, when=lambda _, body: body["offset"] >= 160)
+    standin.fail(forbidden, times=None)
+    before = set(threading.enumerate())
+    with pytest.raises(AuthenticationError):
+        array.max()
+    until = time.monotonic() + 3
+    while left := [
+        t
+        for t in threading.enumerate()
+        if t not in before and t.name.startswith("activecore")
+    ]:
+        assert time.monotonic() < until, left
+        time.sleep(0.05)
 
 
 def test_credentials_that_expire_during_a_run_are_an_authentication_error(

@@ -267,6 +267,12 @@ def test_positions_that_are_no_slice_are_asked_in_one_request():
     assert partial.count == 16
 
 
+def test_repeated_positions_are_no_slice_even_if_they_are_as_many():
+    elements = np.arange(5, dtype="f4")
+    partial, _ = ask(elements, "sum", selection=((0, 0, 0, 1, 4),))
+    assert partial.values[0] == 5
+
+
 def test_positions_with_equal_steps_are_a_slice():
     batch = batch_of(np.arange(10.0), "sum", selection=((1, 4, 7),))
     question = asked_of(batch, BOUND).question
