@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import botocore.config
 import botocore.session
@@ -31,21 +32,8 @@ class Bucket:
     def __init__(self, s3: S3, number: int = 0) -> None:
         self.name = s3.buckets[number]
         self.prefix = uuid.uuid4().hex[:12]
-        # What users have set up for AWS is not for this server.
-        session = botocore.session.Session(dict.fromkeys(_USERS_OWN, (None,) * 4))
-        self._client = session.create_client(
-            "s3",
-            endpoint_url=s3.endpoint_url,
-            region_name=s3.region,
-            aws_access_key_id=s3.key,
-            aws_secret_access_key=s3.secret,
-            config=botocore.config.Config(
-                s3={"addressing_style": "path"},
-                connect_timeout=5,
-                read_timeout=60,
-                max_pool_connections=32,
-            ),
-        )
+        self._client = _client(s3.endpoint_url, s3.region, s3.key, s3.secret)
+        self._keys: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +49,7 @@ class Bucket:
     def put(self, name: str, data: bytes | BinaryIO) -> str:
         """Store an object; give its URL."""
         self._client.put_object(Bucket=self.name, Key=self._key(name), Body=data)
+        self._keys.add(self._key(name))
         return self.url(name)
 
     def upload(self, path: Path, name: str | None = None) -> str:
@@ -77,6 +66,7 @@ class Bucket:
     def delete(self, name: str) -> None:
         """Remove an object, if it is there."""
         self._client.delete_object(Bucket=self.name, Key=self._key(name))
+        self._keys.discard(self._key(name))
 
     def url(self, name: str) -> str:
         """Say where an object of that name is, or would be."""
@@ -88,11 +78,29 @@ class Bucket:
 
     def close(self) -> None:
         """Remove everything that was put here."""
-        pages = self._client.get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=self.name, Prefix=self._key("")):
-            for item in page.get("Contents", ()):
-                self._client.delete_object(Bucket=self.name, Key=item["Key"])
-        self._client.close()
+        for key in self._keys:
+            self._client.delete_object(Bucket=self.name, Key=key)
+        self._keys.clear()
 
     def _key(self, name: str) -> str:
         return f"{self.prefix}/{name}"
+
+
+@cache
+def _client(endpoint_url: str, region: str, key: str, secret: str) -> Any:
+    """Give a client; to make one takes a tenth of a second, so that there is one."""
+    # What users have set up for AWS is not for this server.
+    session = botocore.session.Session(dict.fromkeys(_USERS_OWN, (None,) * 4))
+    return session.create_client(
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name=region,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        config=botocore.config.Config(
+            s3={"addressing_style": "path"},
+            connect_timeout=5,
+            read_timeout=60,
+            max_pool_connections=32,
+        ),
+    )
