@@ -81,7 +81,8 @@ class DirectReads:
         headers = {"User-Agent": "activecore-s3numpy", "Accept-Encoding": "identity"}
         if not ask.is_whole:
             last = "" if ask.stop is None else ask.stop - 1
-            headers["Range"] = f"bytes={ask.start}-{last}"
+            wanted = f"{ask.start}-{last}" if ask.start >= 0 else f"{ask.start}"
+            headers["Range"] = f"bytes={wanted}"
         if ask.if_match is not None:
             headers["If-Match"] = ask.if_match
         opener = urllib.request.build_opener(

@@ -235,7 +235,7 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
 
     def _ask(self, address: Address, start: int | None, end: int | None) -> Ask:
         first = 0 if start is None else start
-        if first < 0 or (end is not None and end < 0):
+        if end is not None and (first < 0 or end < 0):
             size = int(self.info(address.url)["size"])
             first = max(0, first + size) if first < 0 else first
             end = None if end is None else end + size if end < 0 else end

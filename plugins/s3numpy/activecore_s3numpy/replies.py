@@ -21,7 +21,7 @@ class Ask:
 
     address: Address
     start: int = 0
-    """First byte."""
+    """First byte; negative, with no ``stop``: so many from the end."""
     stop: int | None = None
     """Behind the last byte; None: to the object's end."""
     if_match: str | None = None
@@ -70,12 +70,14 @@ class Reply:
         RequestFailed
             They are others, fewer, or of another version of the object.
         """
-        stop = self.meta.size if ask.stop is None else min(ask.stop, self.meta.size)
-        if extent != (ask.start, stop):
+        size = self.meta.size
+        start = ask.start if ask.start >= 0 else max(0, size + ask.start)
+        stop = size if ask.stop is None else min(ask.stop, size)
+        if extent != (start, stop):
             raise RequestFailed(
                 Failure("no range", "the server answered with another byte range")
             )
-        if len(self.data) != stop - ask.start:
+        if len(self.data) != stop - start:
             raise RequestFailed(
                 Failure("unavailable", "the reply ended before it was whole")
             )

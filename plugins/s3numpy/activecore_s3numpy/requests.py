@@ -145,6 +145,8 @@ class Requests:
             options["range"] = (ask.start, ask.stop)
         elif ask.start > 0:
             options["range"] = {"offset": ask.start}
+        elif ask.start < 0:
+            options["range"] = {"suffix": -ask.start}
         if ask.if_match is not None:
             options["if_match"] = ask.if_match
         result = await obstore.get_async(
