@@ -9,7 +9,7 @@ import argparse
 import importlib
 
 LOCAL = ("local_netcdf", "local_zarr", "many_chunks", "memory")
-REMOTE = ("s3", "reductionist")
+REMOTE = ("s3", "reductionist", "scaling")
 """Those that need the servers of ``make services``."""
 SUITES = (*LOCAL, *REMOTE)
 """Modules of this folder with ``run(quick)``, in the order in which they are run."""
