@@ -189,6 +189,12 @@ def _rebuild(
     effective = load_settings().at(profile=values.get("profile"))
     table = effective.options(name, kind)
     here = make_options(where, table, kind, profile=effective.profile)
+    lacking = [secret for secret in secrets if getattr(here, secret) is None]
+    if lacking:
+        raise ConfigError(
+            f"{where}: {', '.join(lacking)} did not travel, and this process has none "
+            "configured: set it there, or say pickle_secrets = true"
+        )
     there = kind.make(values, where=where)
     for place in kind.destinations:
         if getattr(here, place) != getattr(there, place):
@@ -196,11 +202,5 @@ def _rebuild(
                 f"{where}: {', '.join(secrets)} did not travel, and this process is "
                 f"configured for another {place}"
             )
-    lacking = [secret for secret in secrets if getattr(here, secret) is None]
-    if lacking:
-        raise ConfigError(
-            f"{where}: {', '.join(lacking)} did not travel, and this process has none "
-            "configured: set it there, or say pickle_secrets = true"
-        )
     own = {secret: getattr(here, secret) for secret in secrets}
     return backend(kind.make({**values, **own}, where=where))
