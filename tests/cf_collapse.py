@@ -1,6 +1,8 @@
 """Collapse a field with cf-python, without and with active storage, and say what was done.
 
-usage: python cf_collapse.py SOURCE VARIABLE METHOD AXES [JSON of cf.read's options]
+usage: python cf_collapse.py SOURCE VARIABLE METHOD AXES [JSON]
+
+The JSON may have the ``active_storage_url``, and ``s3``: how s3fs is to be made.
 
 Prints one JSON object. ``activestorage`` is activecore throughout.
 """
@@ -37,10 +39,11 @@ def listed(array):
 def main():
     source, variable, method, axes, options = (*sys.argv[1:], "{}")[:5]
     options = json.loads(options)
-    url = options.pop("active_storage_url", "https://reductionist.example")
+    url = options.get("active_storage_url", "https://reductionist.example")
     provide_udunits()
     import cf
     import dask
+    import s3fs
 
     import activecore as ac
     from activecore import compat
@@ -49,7 +52,13 @@ def main():
     import activestorage
 
     assert activestorage.Active is ac.Active
-    field = cf.read(source, **options).select_field(f"ncvar%{variable}")
+    if "s3" in options:
+        # Without a filesystem, cf-python takes the bucket for the server's name.
+        fs = s3fs.S3FileSystem(**options["s3"])
+        fields = cf.read(source.removeprefix("s3://"), filesystem=fs)
+    else:
+        fields = cf.read(source)
+    field = fields.select_field(f"ncvar%{variable}")
     with dask.config.set(scheduler="synchronous"):
         passive = field.collapse(method, axes=axes.split(",")).array
         with (

@@ -67,8 +67,8 @@ class Active:
         the server cannot do, the one for the URL itself. Files of this machine have
         no server: for them it is ignored, as PyActiveStorage does.
     option_disable_chunk_cache
-        Whether the server is told not to answer from chunks that it has kept. Without
-        a server there is nothing to turn off.
+        Whether the server is told not to answer from chunks that it has kept, if the
+        configuration lets it.
     backend
         As for ``activecore.open``; the first of several is the server's.
     """
@@ -188,10 +188,9 @@ class Active:
             names = _server_backends(self.uri) if backend is None else backend
             names = [names] if isinstance(names, str) else list(names)
             if names:
-                server = {
-                    "active_storage_url": self.active_storage_url,
-                    "option_disable_chunk_cache": self.option_disable_chunk_cache,
-                }
+                server: dict[str, Any] = {"active_storage_url": self.active_storage_url}
+                if self.option_disable_chunk_cache:
+                    server["option_disable_chunk_cache"] = True
                 options[names[0]] = {**options.get(names[0], {}), **server}
                 backend = names
         return open_source(

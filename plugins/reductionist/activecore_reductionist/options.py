@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -62,6 +62,16 @@ class ReductionistOptions(S3Options):
         **S3Options.destinations,
         "url": frozenset({"key", "secret"}),
     }
+
+    @classmethod
+    def from_storage_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Translate the spellings of s3fs and of PyActiveStorage's arguments."""
+        given = dict(options)
+        if "active_storage_url" in given:
+            given["url"] = given.pop("active_storage_url")
+        if given.pop("option_disable_chunk_cache", False):
+            given["chunk_cache"] = False
+        return super().from_storage_options(given)
 
     @field_validator("url", "server_endpoint_url")
     @classmethod
