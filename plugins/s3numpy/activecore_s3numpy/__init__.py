@@ -17,7 +17,7 @@ Another backend that reads from S3 can have the same options, credentials and me
             return self._client
 
         def filesystem(self, url):
-            return ObjectFileSystem(self)  # pickled with its owner, without secrets
+            return ObjectFileSystem(self, url)  # its pickle holds no secrets
 
         def close(self):
             super().close()

@@ -107,13 +107,13 @@ class S3NumpyBackend(ByteRangeBackend):
         )
         return buffers
 
-    def filesystem(self, url: str) -> fsspec.AbstractFileSystem:  # noqa: ARG002 - one for all
+    def filesystem(self, url: str) -> fsspec.AbstractFileSystem:
         """Give the filesystem for ``s3://``, ``https://`` and ``http://`` URLs.
 
         Other URLs, and keys without a bucket, are refused when they are asked for.
         """
         self._require_open()
-        return ObjectFileSystem(self)
+        return ObjectFileSystem(self, url)
 
     def check(self) -> str:
         """Ask the object store one thing that costs nothing, and say who asks.

@@ -100,6 +100,13 @@ class CredentialProvider:
                 raise AuthenticationError(_LACKING)
             return self._found
 
+    @property
+    def renews(self) -> bool:
+        """Whether what was given last may be other credentials next time."""
+        from botocore.credentials import RefreshableCredentials
+
+        return isinstance(self._found, RefreshableCredentials)
+
     def known(self) -> tuple[str, ...]:
         """Give the secrets that may stand in what a server says, to take them out."""
         try:

@@ -9,11 +9,10 @@ from typing import Any, ClassVar, Protocol
 import fsspec
 from fsspec.spec import AbstractBufferedFile
 
-from activecore import ActiveCoreError, BackendRefused, SourceNotFound
+from activecore import ActiveCoreError, SourceNotFound
 from activecore_s3numpy.addresses import Address
 from activecore_s3numpy.client import Client
 from activecore_s3numpy.failures import Failure
-from activecore_s3numpy.looks import FirstLooks, Look
 from activecore_s3numpy.replies import Ask, Listing, Meta, Reply
 
 __all__ = ["ObjectFileSystem", "Owner"]
@@ -42,30 +41,35 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
     ----------
     owner
         Has the client, which is opened on first use.
+    url
+        Some URL of the server, to name it; paths may be of others.
     """
 
     protocol = ("s3", "s3a", "https", "http")
     # fsspec would keep instances, and with them their owners' secrets, for good.
     cachable: ClassVar[bool] = False
 
-    def __init__(self, owner: Owner, **_: Any) -> None:
+    def __init__(self, owner: Owner, url: str = "s3://any", **_: Any) -> None:
         super().__init__()
         self._owner = owner
-        self._looks = FirstLooks()
+        self._url = url
         # fsspec's repr and hash would otherwise show what the owner shows.
         self.storage_args = ()
         self.storage_options: dict[str, Any] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._owner,)
+        return type(self), (self._owner, self._url)
 
     def __repr__(self) -> str:
-        return "<ObjectFileSystem>"
+        return f"<ObjectFileSystem {self._url}>"
 
     @property
     def fsid(self) -> str:
-        """Name the object store, without secrets: ``s3:https://minio.example``."""
-        return f"s3:{self._owner.client.endpoints.of_s3()}"
+        """Name the server, without secrets: ``s3:https://minio.example``."""
+        place = self._address(self._url).place
+        if place.is_s3:
+            return f"s3:{self._owner.client.endpoints.of_s3()}"
+        return str(place)
 
     @classmethod
     def _strip_protocol(cls, path: str | list[str]) -> Any:
@@ -76,8 +80,7 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Say what is there: name, size, type, ``ETag`` and when it was written."""
         address = self._address(path)
-        look = self._looks.get(address)
-        meta = self._client.head(address) if look is None else look.meta
+        meta = self._client.head(address) if address.key else None
         if meta is not None and not _is_page(address, meta):
             return _file(address, meta)
         if self._is_folder(address):
@@ -87,17 +90,11 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
         raise SourceNotFound(f"there is nothing at {address.url}")
 
     def isdir(self, path: str) -> bool:
-        """Tell whether objects lie below a path, and none at it.
-
-        Its first bytes are read for that: whoever opens a source asks for them next.
-        """
-        address = self._address(path)
-        look = self._looks.get(address)
-        if look is None:
-            look = self._look(address)
-        if look is not None and not _is_page(address, look.meta):
+        """Tell whether objects lie below a path, and none at it."""
+        try:
+            return bool(self.info(path)["type"] == "directory")
+        except FileNotFoundError:
             return False
-        return self._is_folder(address)
 
     def exists(self, path: str, **kwargs: Any) -> bool:
         """Tell whether there is anything at a path; a failure is not absence."""
@@ -154,11 +151,6 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
     ) -> bytes:
         """Read bytes of an object, as a slice of it: ends behind it are cut."""
         address = self._address(path)
-        look = self._looks.get(address)
-        if look is not None:
-            known = look.part(start, end)
-            if known is not None:
-                return known
         return _bytes(address, self._client.read(self._ask(address, start, end)))
 
     def cat_ranges(
@@ -205,11 +197,6 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
                 found.append(error)
         return found
 
-    def invalidate_cache(self, path: str | None = None) -> None:
-        """Forget what was seen of a path, or of all."""
-        self._looks.forget(None if path is None else self._address(path))
-        super().invalidate_cache(path)
-
     def _open(
         self,
         path: str,
@@ -240,32 +227,6 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
             first = max(0, first + size) if first < 0 else first
             end = None if end is None else end + size if end < 0 else end
         return Ask(address, first, end)
-
-    def _look(self, address: Address) -> Look | None:
-        """Read the first bytes of an object; None: there is none."""
-        if not address.key:
-            return None
-        try:
-            answer = self._client.read(Ask(address, 0, Look.SIZE))
-        except BackendRefused:
-            # Web servers make pages of folders, and send no part of a page.
-            look = self._described(address)
-            if look is None or not _is_page(address, look.meta):
-                raise
-        else:
-            if isinstance(answer, Reply):
-                look = Look(answer.meta, bytes(answer.data))
-            elif answer.kind == "absent":
-                return None
-            else:  # of an empty object there is no first byte
-                look = self._described(address)
-        if look is not None:
-            self._looks.put(address, look)
-        return look
-
-    def _described(self, address: Address) -> Look | None:
-        meta = self._client.head(address)
-        return None if meta is None else Look(meta, b"")
 
     def _is_folder(self, address: Address) -> bool:
         if address.place.is_s3:

@@ -111,7 +111,7 @@ class S3NumpyOptions(S3Options):
     """What can be configured about ``s3numpy``."""
 
     merge_gap: int = Field(
-        default=64 << 10,
+        default=128 << 10,
         ge=0,
         description="Bytes between two ranges up to which both are read in one go.",
     )

@@ -23,6 +23,8 @@ __all__ = ["Requests"]
 
 T = TypeVar("T")
 
+_WITHOUT_A_REASON = frozenset({"forbidden", "other", "redirect", "refused"})
+
 
 class Requests:
     """Coroutines that ask; all of them run in one event loop.
@@ -65,7 +67,11 @@ class Requests:
         return reply.after(retries)
 
     async def head(self, address: Address) -> Meta:
-        """Ask what an object is, without reading it."""
+        """Ask what an object is.
+
+        A refusal of HEAD has no body that would say why, and some servers refuse it
+        always: then the first byte is asked for.
+        """
 
         async def head() -> Meta:
             import obstore
@@ -76,7 +82,17 @@ class Requests:
             )
             return _meta(result.meta, result.attributes)
 
-        return await self._retried(head)
+        try:
+            return await self._retried(head)
+        except RequestFailed as error:
+            refusal = error
+        if refusal.failure.kind not in _WITHOUT_A_REASON:
+            raise refusal
+        try:
+            return (await self.read(Ask(address, 0, 1))).meta
+        except RequestFailed as error:
+            # Of an empty object there is no first byte.
+            raise refusal if error.failure.kind == "outside" else error from None
 
     async def has_any(self, address: Address) -> bool:
         """Tell whether any object lies below a prefix."""

@@ -63,12 +63,20 @@ async def with_retries(
     RequestFailed
         The last attempt's.
     """
-    last: Failure | None = None
+    try:
+        return await attempt(None), 0
+    except RequestFailed as error:
+        first = error
+    if not _is_worth_another(first):
+        raise first
+    last = first.failure
     attempts = 0
 
     async def once() -> T:
         nonlocal last, attempts
         attempts += 1
+        if attempts == 1:
+            raise first  # it was made above: nearly all requests end there
         try:
             return await attempt(last)
         except RequestFailed as error:

@@ -100,7 +100,7 @@ class Stores:
 
 
 class _Signer:
-    """Gives obstore the credentials that hold now; it asks for each request."""
+    """Gives obstore the credentials that hold now."""
 
     def __init__(self, credentials: CredentialProvider) -> None:
         self._credentials = credentials
@@ -113,6 +113,7 @@ class _Signer:
             "access_key_id": now.key,
             "secret_access_key": now.secret,
             "token": now.token,
-            # Over at once, so that it asks again: what to keep is decided by us.
-            "expires_at": datetime.now(UTC),
+            # What is renewed is over at once, so that it is asked for again with each
+            # request: when to renew is botocore's to know.
+            "expires_at": datetime.now(UTC) if self._credentials.renews else None,
         }

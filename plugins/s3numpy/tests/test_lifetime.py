@@ -122,18 +122,13 @@ def test_ctrl_c_ends_a_run_and_its_program_at_once(store, proxy, tmp_path):
     assert took < 5
 
 
-def test_a_deadline_ends_a_run_at_once(store, proxy, tmp_path):
-    from activecore.config import load_settings
-
-    store.put("data", "x.zarr/zarr.json", _document())
-    array = ac.open(
-        "s3://data/x.zarr",
-        storage_options={
-            "endpoint_url": proxy.url, "key": store.key, "secret": store.secret,
-            "timeout": 60,
-        },
-        settings=load_settings(deadline=1.0),
-    )["x"]  # fmt: skip
+def test_a_deadline_ends_a_run_at_once(store, proxy, monkeypatch):
+    monkeypatch.setenv("ACTIVECORE_DEADLINE", "1.0")
+    store.put("data", "late.zarr/zarr.json", _document())
+    options = {"endpoint_url": proxy.url, "key": store.key, "secret": store.secret}
+    array = ac.open("s3://data/late.zarr", storage_options={**options, "timeout": 60})[
+        "late"
+    ]
     proxy.fail(Hang())
     begin = time.monotonic()
     with pytest.raises(ac.BackendUnavailable, match="deadline"):
