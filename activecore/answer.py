@@ -59,12 +59,8 @@ class BoxAnswer:
 def answer_box(question: Question, chain: Chain, task: Task) -> BoxAnswer:
     """Answer one box. Runs in a worker: a thread, a process, another machine."""
     box, located = task.box, task.located
-    rows_of = {
-        int(number): np.flatnonzero(located.layouts == number)
-        for number in np.unique(located.layouts)
-    }
     answers = _Rows(question, box)
-    for number, rows in rows_of.items():
+    for number, rows in _rows_of_layouts(located.layouts):
         if number == ABSENT:
             answers.fill(rows)
         elif number == INLINE:
@@ -78,6 +74,16 @@ def answer_box(question: Question, chain: Chain, task: Task) -> BoxAnswer:
     return BoxAnswer(
         box, values, count, answers.cost, answers.backends, answers.fallbacks
     )
+
+
+def _rows_of_layouts(layouts: Array) -> Iterator[tuple[int, Array]]:
+    """Give each layout's number and its chunks; mostly there is one for all."""
+    first = int(layouts[0])
+    if (layouts == first).all():
+        yield first, np.arange(len(layouts))
+        return
+    for number in np.unique(layouts).tolist():
+        yield number, np.flatnonzero(layouts == number)
 
 
 class _Rows:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activecore.cancel import check_cancelled
-from activecore.codecs import Buffer, decode_somewhere, unsupported
+from activecore.codecs import Buffer, decode_all, decode_somewhere, unsupported
 from activecore.elements import reduce_block
 from activecore.engines.base import Block, Engine
 from activecore.engines.choice import engine_for
@@ -181,15 +181,14 @@ def _decoded(
 ) -> NDArray[np.uint8]:
     """Decode chunks to bytes, shape (chunks, bytes of each)."""
     block = lend("decoded", len(buffers) * nbytes).reshape(len(buffers), nbytes)
-    for row, buffer in enumerate(buffers):
-        try:
-            decoded = decode_somewhere(codecs, buffer, block[row], limit=limit)  # type: ignore[arg-type]
-        except ChunkError as error:
-            error.position = rows[row]
-            raise
+    present: Any = buffers
+    try:
         if len(buffers) == 1:
-            # One large chunk: it stays where it is.
+            # One large chunk: it stays where the decoder put it.
+            decoded = decode_somewhere(codecs, present[0], block[0], limit=limit)
             return decoded.reshape(1, nbytes)
-        if not np.may_share_memory(decoded, block[row]):
-            block[row] = decoded
+        decode_all(codecs, present, block, limit=limit)
+    except ChunkError as error:
+        error.position = rows[error.position or 0]
+        raise
     return block

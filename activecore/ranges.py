@@ -51,15 +51,20 @@ def join_ranges(
         Bytes that a run has at most, unless a single range is longer; None: no limit.
     """
     runs: list[RangeRun] = []
+    start = stop = 0
+    members: list[Range] = []
     for member in sorted(ranges):
         offset, size, _ = member
-        stop = offset + size
-        fits = bool(runs) and offset <= runs[-1].stop + gap
-        if fits and most is not None and stop > runs[-1].stop:
-            fits = stop - runs[-1].start <= most
-        if not fits:
-            runs.append(RangeRun(offset, offset))
-        run = runs[-1]
-        run.stop = max(run.stop, stop)
-        run.members.append(member)
+        end = offset + size
+        fits = len(members) > 0 and offset <= stop + gap
+        if fits and most is not None and end > stop:
+            fits = end - start <= most
+        if fits:
+            members.append(member)
+            if end > stop:
+                runs[-1].stop = stop = end
+            continue
+        members = [member]
+        start, stop = offset, end
+        runs.append(RangeRun(start, stop, members))
     return runs

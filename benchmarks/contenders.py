@@ -11,7 +11,6 @@ dimension (None: everything). Missing values are masked by those that know them.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -44,9 +43,9 @@ def activecore(
     access: str = "read",
     fused: bool = True,
 ) -> Call:
-    """Ours. ``fused=False`` is the installation without ``activecore[fast]``."""
-    if not fused:
-        _hide("numba")
+    """Ours; with ``activecore[fast]`` warmed, or (``fused=False``) without it."""
+    # Left to itself, a process takes to compiled loops after two gigabytes.
+    os.environ["ACTIVECORE_ENGINE"] = "fused" if fused else "numpy"
     import activecore as ac
 
     def call() -> object:
@@ -57,11 +56,6 @@ def activecore(
             return getattr(array, reduction)(axis=_axis(axis))
 
     return call
-
-
-def _hide(package: str) -> None:
-    """Make a package look as if it were not installed."""
-    sys.modules[package] = None  # type: ignore[assignment]
 
 
 def pyactivestorage(path: str, *, axis: Axes = None, region: Region = None) -> Call:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activecore import folding
+from activecore.config.settings import load_settings
 from activecore.elements import reduce_block
 from activecore.engines import choice, fused
 from activecore.engines.base import Block
@@ -343,6 +344,11 @@ def test_the_environment_settles_it():
     assert probe("numpy") == ["28.0", "BlockedEngine", "False"]
     assert probe("fused") == ["28.0", "FusedEngine", "True"]
     assert "ACTIVECORE_ENGINE is auto, numpy or fused, not 'fast'" in probe("fast")
+
+
+def test_the_variable_is_no_unknown_setting(monkeypatch):
+    monkeypatch.setenv(choice.VARIABLE, "numpy")
+    assert load_settings() is not None
 
 
 def test_without_numba_there_is_numpy():

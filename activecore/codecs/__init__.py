@@ -5,6 +5,7 @@ from __future__ import annotations
 from activecore.codecs.memory import Buffer
 from activecore.codecs.pipeline import (
     decode,
+    decode_all,
     decode_into,
     decode_somewhere,
     unsupported,
@@ -14,6 +15,7 @@ from activecore.codecs.shuffle import unshuffle_all
 __all__ = [
     "Buffer",
     "decode",
+    "decode_all",
     "decode_into",
     "decode_somewhere",
     "unshuffle_all",

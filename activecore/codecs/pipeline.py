@@ -7,7 +7,11 @@ decoder is told what to expect.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from activecore.codecs.memory import Buffer, Bytes, Room, as_bytes
 from activecore.codecs.step import Step
@@ -15,7 +19,7 @@ from activecore.codecs.table import FACTORIES
 from activecore.errors import ChunkDecodeError, UnsupportedCodec
 from activecore.model import Codec
 
-__all__ = ["decode", "decode_into", "decode_somewhere", "unsupported"]
+__all__ = ["decode", "decode_all", "decode_into", "decode_somewhere", "unsupported"]
 
 
 @lru_cache(maxsize=256)
@@ -85,6 +89,33 @@ def decode_somewhere(
     return _pipeline(codecs).run(as_bytes(encoded), out.nbytes, limit, out)
 
 
+def decode_all(
+    codecs: tuple[Codec, ...],
+    encoded: Sequence[Buffer],
+    out: NDArray[np.uint8],
+    *,
+    limit: int,
+) -> None:
+    """Decode many small chunks to the rows of ``out``, (chunks, bytes of each).
+
+    Raises
+    ------
+    ChunkDecodeError, UnsupportedCodec
+        As ``decode_into``; ``position`` tells which chunk.
+    """
+    pipeline = _pipeline(codecs)
+    for position in pipeline.run_all(encoded, out):
+        row = out[position]
+        try:
+            data = as_bytes(encoded[position])
+            decoded = pipeline.run(data, row.nbytes, limit, row)
+        except ChunkDecodeError as error:
+            error.position = position
+            raise
+        if decoded is not row:
+            row[...] = decoded
+
+
 def decode(
     codecs: tuple[Codec, ...], encoded: Buffer, nbytes: int, *, limit: int
 ) -> Buffer:
@@ -123,6 +154,14 @@ class _Pipeline:
                 raise ChunkDecodeError(f"{self._names[place]}: {error}") from error
             self._check(data, size, place, limit)
         return data
+
+    def run_all(self, encoded: Sequence[Buffer], out: NDArray[np.uint8]) -> list[int]:
+        """Decode what is ordinary; give the positions of all others."""
+        if len(self._steps) == 1:
+            decode_all = self._steps[0].decode_all
+            if decode_all is not None:
+                return decode_all(encoded, out)
+        return list(range(len(encoded)))
 
     def _sizes_for(self, nbytes: int) -> list[int | None]:
         """Give the bytes that come out of each step, and those that are stored."""

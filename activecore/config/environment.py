@@ -9,6 +9,7 @@ from typing import Any
 
 from activecore.config.keys import Document, Profile
 from activecore.config.layers import CONFIG, Layer, checked_layer
+from activecore.engines.choice import VARIABLE as ENGINE
 from activecore.entry_points import installed
 from activecore.errors import ConfigError, did_you_mean
 from activecore.validation import KeyPath
@@ -16,6 +17,9 @@ from activecore.validation import KeyPath
 __all__ = ["environment_layer"]
 
 PREFIX = "ACTIVECORE_"
+
+_OTHERS = frozenset({CONFIG, ENGINE})
+"""Variables that are no setting: where settings lie, and what a process is to test."""
 
 
 def environment_layer(files: Sequence[Layer]) -> Layer | None:
@@ -33,7 +37,7 @@ def environment_layer(files: Sequence[Layer]) -> Layer | None:
     origins: dict[KeyPath, str] = {}
     for variable, text in sorted(os.environ.items()):
         # An empty variable is one that somebody unset for a command.
-        if not variable.startswith(PREFIX) or variable == CONFIG or text == "":
+        if not variable.startswith(PREFIX) or variable in _OTHERS or text == "":
             continue
         path = _path(variable, files)
         origins[path] = f"environment {variable}"
@@ -66,7 +70,7 @@ def _path(variable: str, files: Sequence[Layer]) -> KeyPath:
             raise ConfigError(f"environment {variable}: {what}")
     elif first in Document.model_fields and not rest:
         return (first,)
-    raise _unknown(variable, [*Document.model_fields, "config"])
+    raise _unknown(variable, [*Document.model_fields, "config", "engine"])
 
 
 def _backend_path(

@@ -97,7 +97,8 @@ class Choice:
 
 
 def _choice_of_environment() -> Choice | None:
-    wanted = os.environ.get(VARIABLE, "auto")
+    # An empty variable is one that somebody unset for a command.
+    wanted = os.environ.get(VARIABLE) or "auto"
     if wanted not in ("auto", "numpy", "fused"):
         raise ConfigError(f"{VARIABLE} is auto, numpy or fused, not {wanted!r}")
     if wanted == "numpy" or find_spec("numba") is None:

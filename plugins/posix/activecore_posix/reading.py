@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import TypeAlias
 
@@ -26,6 +25,9 @@ from activecore_posix.memory import scratch
 __all__ = ["Buffers", "batch_buffers", "range_bytes"]
 
 Buffers: TypeAlias = list[memoryview | None]
+
+Range: TypeAlias = tuple[int, int, int]
+"""Offset, size, and the position in the batch of the chunk that lies there."""
 
 _PIECE = 16 << 20
 """Bytes that one system call reads at most: between calls a run can be stopped."""
@@ -119,24 +121,29 @@ def range_bytes(source: str, offset: int, size: int) -> bytes:
     return b"".join(buffer for buffer in buffers if buffer is not None)
 
 
-def _ranges(
-    batch: ChunkBatch, positions: list[int], file: SourceFile
-) -> Iterator[tuple[int, int, int]]:
+def _ranges(batch: ChunkBatch, positions: list[int], file: SourceFile) -> list[Range]:
     """Give the chunks' ranges in a file.
 
     Encoded chunks may be larger than their elements, but not by much: what is wrong by
     far is refused before memory is taken for it.
     """
     most = 16 * batch.layout.nbytes + (1 << 20)
-    offsets, sizes = batch.offsets[positions].tolist(), batch.sizes[positions].tolist()
-    for position, offset, size in zip(positions, offsets, sizes, strict=True):
-        member = _within(file, offset, size, position)
-        if member[1] > most:
-            raise ChunkDecodeError(
-                f"{member[1]} bytes are stored for a chunk of {batch.layout.nbytes}",
-                position=position,
-            )
-        yield member
+    offsets, sizes = batch.offsets[positions], batch.sizes[positions]
+    members = zip(offsets.tolist(), sizes.tolist(), positions, strict=True)
+    ordinary = (offsets >= 0) & (sizes >= 0) & (sizes <= most)
+    if (ordinary & (sizes <= file.size - offsets)).all():
+        return list(members)
+    return [_checked(file, member, batch.layout.nbytes, most) for member in members]
+
+
+def _checked(file: SourceFile, member: Range, nbytes: int, most: int) -> Range:
+    member = _within(file, *member)
+    if member[1] > most:
+        raise ChunkDecodeError(
+            f"{member[1]} bytes are stored for a chunk of {nbytes}",
+            position=member[2],
+        )
+    return member
 
 
 def _within(
