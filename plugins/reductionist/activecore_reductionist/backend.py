@@ -193,11 +193,12 @@ class ReductionistBackend(StorageBackend):
 
 def _opened(options: ReductionistOptions, name: str) -> _Open:
     s3 = S3Client(options, name=name, max_requests=_AT_ONCE)
-    pool = PooledSession(s3.endpoints.tls())
+    # Without a URL no question gets so far; metadata is read all the same.
+    url = options.url or ""
+    pool = PooledSession(url, s3.endpoints.tls)
     attempts = Attempts(pool, options.timeout, options.connect_timeout, options.retries)
     client = Client(
-        # Without a URL no question gets so far; metadata is read all the same.
-        options.url or "",
+        url,
         attempts,
         s3.credentials,
         api_version=options.api_version,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -67,13 +67,17 @@ class PooledSession:
 
     Parameters
     ----------
-    tls
-        What TLS is spoken with.
+    url
+        The server.
+    make_tls
+        Makes what TLS is spoken with. Not called for a server without TLS: to load the
+        system's certificates takes as long as many requests.
     """
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    def __init__(self, url: str, make_tls: Callable[[], ssl.SSLContext]) -> None:
+        tls = make_tls() if url.startswith("https:") else None
         self._adapter = _adapter(tls)
-        self._is_verified = tls.verify_mode != ssl.CERT_NONE
+        self._is_verified = tls is None or tls.verify_mode != ssl.CERT_NONE
         self._in_flight = 0
         self._condition = threading.Condition()
 
@@ -129,7 +133,7 @@ _MOST_CONNECTIONS = 256
 """Connections kept at most; beyond that many threads, some are opened for one use."""
 
 
-def _adapter(tls: ssl.SSLContext) -> HTTPAdapter:
+def _adapter(tls: ssl.SSLContext | None) -> HTTPAdapter:
     from requests.adapters import HTTPAdapter
 
     class Adapter(HTTPAdapter):

@@ -36,7 +36,7 @@ def health_of(options: ReductionistOptions, s3: S3Client) -> str:
     """
     if options.url is None:
         raise BackendRefused("no server is configured: set the option url")
-    pool = PooledSession(s3.endpoints.tls())
+    pool = PooledSession(options.url, s3.endpoints.tls)
     limit = min(_SECONDS, options.timeout)
     attempts = Attempts(pool, limit, min(limit, options.connect_timeout), retries=0)
     try:
