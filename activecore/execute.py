@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
@@ -23,7 +23,7 @@ from activecore.combine import Combiner
 from activecore.job import Job
 from activecore.model import ArrayInfo, ChunkBatch
 from activecore.operations import Values
-from activecore.plan import Plan
+from activecore.plan import Box, Plan
 from activecore.pools import in_pool, in_threads
 from activecore.question import Question
 from activecore.recording import active_runs
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["Workers", "box_chunks", "execute", "is_cluster", "tasks"]
 
 Array: TypeAlias = NDArray[Any]
+_FIRST_LOOKED_UP = 256
+"""How many chunks are looked up together at first; then twice as many each time, …"""
+_MOST_LOOKED_UP = 4096
+"""… up to so many, of which each takes some 40 bytes until it is worked on."""
 Workers: TypeAlias = "Executor | Client"
 """Where work is done instead of threads of this process."""
 
@@ -71,9 +75,32 @@ def _check(question: Question, chain: Chain) -> None:
 def tasks(
     plan: Plan, info: ArrayInfo, most: int, axes: Sequence[int] = ()
 ) -> Iterator[Task]:
-    """Give the plan's boxes, located, in plan order; ``axes`` are those reduced."""
-    for box in plan.boxes(most, axes):
-        yield Task(box, info.index.locate(box.coords()))
+    """Give the plan's boxes, located, in plan order; ``axes`` are those reduced.
+
+    Chunks of several boxes are looked up together, since looking up may read: the
+    tables of all the shards that they lie in come in one round trip, while what was
+    looked up before is being worked on.
+    """
+    for boxes in _together(plan.boxes(most, axes)):
+        located = info.index.locate(np.concatenate([box.coords() for box in boxes]))
+        start = 0
+        for box in boxes:
+            yield Task(box, located.rows(start, start + len(box)))
+            start += len(box)
+
+
+def _together(boxes: Iterable[Box]) -> Iterator[list[Box]]:
+    """Take boxes together, few at first, so that work begins at once."""
+    taken: list[Box] = []
+    chunks, most = 0, _FIRST_LOOKED_UP
+    for box in boxes:
+        taken.append(box)
+        chunks += len(box)
+        if chunks >= most:
+            yield taken
+            taken, chunks, most = [], 0, min(2 * most, _MOST_LOOKED_UP)
+    if taken:
+        yield taken
 
 
 def is_cluster(workers: object) -> TypeGuard[Client]:

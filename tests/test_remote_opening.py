@@ -13,7 +13,7 @@ import zarr
 from hdf5_files import LOCAL, create
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from remote_files import FarFileSystem, open_far
+from remote_files import FarBackend, FarFileSystem, open_far
 
 from activecore.errors import (
     ActiveCoreError,
@@ -263,6 +263,28 @@ def test_a_zipped_zarr_store_takes_few_rounds(monkeypatch, tmp_path):
     assert len(fs.rounds) <= 4, fs.rounds
     assert array.sum() == 1200 * 1199 / 2
     assert pickle.loads(pickle.dumps(lasting(fs))).objects == fs.objects
+
+
+def test_the_tables_of_many_shards_come_together(monkeypatch, tmp_path):
+    group = zarr.open_group(tmp_path / "x", mode="w", zarr_format=3)
+    array = group.create_array(
+        "tas", shape=(200, 20), chunks=(2, 10), shards=(4, 20), dtype="f4"
+    )
+    values = np.arange(4000.0).reshape(200, 20)
+    array[:] = values
+    objects = {
+        f"bucket/x.zarr/{file.relative_to(tmp_path / 'x')}": file.read_bytes()
+        for file in (tmp_path / "x").rglob("*")
+        if file.is_file()
+    }
+    fs = FarFileSystem(objects)
+    # Boxes of one chunk each: 200 of them, in 50 shards.
+    monkeypatch.setattr(FarBackend, "batch_chunks", 1)
+    tas = open_far(monkeypatch, fs, "bucket/x.zarr", "tas")
+    fs.rounds.clear()
+    np.testing.assert_array_equal(tas.max(axis=0), values.max(axis=0))
+    tables = [asked for asked in fs.rounds if asked[0][0] != "info"]
+    assert [len(asked) for asked in tables] == [50]
 
 
 def test_an_empty_object_that_marks_a_prefix_hides_no_store(monkeypatch, tmp_path):

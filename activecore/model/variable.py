@@ -74,6 +74,22 @@ class Located:
     inline: Mapping[int, NDArray[Any]] = field(default_factory=dict)
     """For positions that are ``INLINE``: the whole chunk, decoded, stored dtype."""
 
+    def rows(self, start: int, stop: int) -> Located:
+        """Give some of the chunks, in the same order."""
+        part = slice(start, stop)
+        inline = {
+            row - start: values
+            for row, values in self.inline.items()
+            if start <= row < stop
+        }
+        return Located(
+            self.sources[part],
+            self.offsets[part],
+            self.sizes[part],
+            self.layouts[part],
+            inline,
+        )
+
 
 class ChunkIndex(Protocol):
     """Where each chunk of a variable lies. Made by a reader, asked by the plan."""
