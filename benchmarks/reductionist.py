@@ -91,6 +91,7 @@ def _cases(
             name,
             [
                 _ours(url, services, None),
+                _ours(url, services, None, kept=str(folder / "kept")),
                 _reading(url, services, None),
                 _pyactivestorage(url, services),
             ],
@@ -131,13 +132,16 @@ def _ends(services: Services) -> tuple[str, str]:
     return services.s3.endpoint_url, services.reductionist.url
 
 
-def _ours(url: str, services: Services, way: Gate | None) -> Contender:
+def _ours(
+    url: str, services: Services, way: Gate | None, kept: str | None = None
+) -> Contender:
     store, server = _ends(services) if way is None else way.urls
     options = credentials(services.s3, store) | {
         "url": server,
         "server_endpoint_url": services.s3.endpoint_url,
     }
-    return _activecore(OURS, url, "reductionist", options, way)
+    name = OURS if kept is None else f"{OURS}, index kept"
+    return _activecore(name, url, "reductionist", options, way, kept)
 
 
 def _reading(url: str, services: Services, way: Gate | None) -> Contender:
@@ -146,9 +150,14 @@ def _reading(url: str, services: Services, way: Gate | None) -> Contender:
 
 
 def _activecore(
-    name: str, url: str, backend: str, options: Mapping[str, str], way: Gate | None
+    name: str,
+    url: str,
+    backend: str,
+    options: Mapping[str, str],
+    way: Gate | None,
+    kept: str | None = None,
 ) -> Contender:
-    asked = {"url": url, "backend": backend, "storage_options": options}
+    asked = {"url": url, "backend": backend, "storage_options": options, "kept": kept}
     meter = None if way is None else way.meter
     return Contender(name, contenders.activecore, asked, meter=meter)
 

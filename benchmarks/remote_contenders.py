@@ -8,6 +8,7 @@ documentation gives for S3; where it leaves the number of threads to the user th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,8 +24,15 @@ def activecore(
     *,
     backend: str | Sequence[str],
     storage_options: Mapping[str, Any],
+    kept: str | None = None,
 ) -> Call:
-    """Ours, as installed."""
+    """Ours. ``kept`` is where indices of chunks are kept, as they are by default.
+
+    Without it each call reads the index anew, as the peers do.
+    """
+    os.environ["ACTIVECORE_INDEX_CACHE"] = str(kept is not None).lower()
+    if kept is not None:
+        os.environ["ACTIVECORE_INDEX_CACHE_DIR"] = kept
     import activecore as ac
 
     def call() -> object:

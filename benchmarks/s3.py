@@ -90,6 +90,7 @@ def _cases(s3: S3, bucket: Bucket, folder: Path, *, quick: bool) -> Iterator[Cas
             name,
             {
                 OURS: partial(_ours, url),
+                f"{OURS}, index kept": partial(_ours, url, kept=str(folder / "kept")),
                 XARRAY: partial(_xarray, url, chunks),
                 f"{XARRAY}, blocks of 1 MiB": partial(
                     _xarray,
@@ -149,8 +150,14 @@ def _routes(
         yield Case(f"{name}, {ROUTES[1]}", far, rtol=1e-4, fewest=3, **about)
 
 
-def _ours(url: str, name: str, options: Mapping[str, Any], meter: Any) -> Contender:
-    asked = {"url": url, "backend": "s3numpy", "storage_options": options}
+def _ours(
+    url: str,
+    name: str,
+    options: Mapping[str, Any],
+    meter: Any,
+    kept: str | None = None,
+) -> Contender:
+    asked = {"url": url, "backend": "s3numpy", "storage_options": options, "kept": kept}
     return Contender(name, contenders.activecore, asked, meter=meter)
 
 
