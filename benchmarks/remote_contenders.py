@@ -14,6 +14,10 @@ from typing import Any
 
 import numpy as np
 
+# The machine's own settings of AWS are not for these servers.
+for _name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[_name]
+
 Call = Callable[[], object]
 WAITING = 16
 """Threads of those that hold one for each request."""
