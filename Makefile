@@ -61,6 +61,7 @@ $(READY): $(PROJECTS)
 .PHONY: demo
 demo: $(READY) ## the main job on real data: info, a weighted mean with a plot, Zarr, explain
 	@$(BIN)/python examples/demo.py
+	@$(BIN)/python examples/demo_s3.py
 
 .PHONY: test
 test: $(READY) ## run the tests
