@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from remote_files import FarFileSystem, open_far
 
 from activecore.config import load_settings
+from activecore.errors import BackendUnavailable
 from activecore.readers.remote.cache import IndexCache, Key
 from activecore.readers.remote.intervals import Intervals
 
@@ -131,6 +132,29 @@ def test_an_object_that_changes_while_it_is_opened_is_not_kept(
     fs = Changing({"bucket/tas.nc": (tmp_path / "old.nc").read_bytes()})
     fs.later = (tmp_path / "tas.nc").read_bytes()
     open_far(monkeypatch, fs, "bucket/tas.nc", "tas", cache=cache)
+    assert entries(cache) == []
+
+
+class Failing(FarFileSystem):
+    """Says what an object is once; its errors are a store's own, or the system's."""
+
+    failure = None
+
+    def info(self, path, **how):
+        if self.rounds:
+            raise self.failure
+        return super().info(path, **how)
+
+
+@pytest.mark.parametrize("failure", [BackendUnavailable("down"), TimeoutError("slow")])
+def test_a_store_that_does_not_confirm_what_it_was_is_no_error(
+    monkeypatch, tmp_path, cache, failure
+):
+    write(tmp_path / "tas.nc", 1)
+    fs = Failing({"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()})
+    fs.failure = failure
+    array = open_far(monkeypatch, fs, "bucket/tas.nc", "tas", cache=cache)
+    assert array.shape == (400, 1000)
     assert entries(cache) == []
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsspec.spec import AbstractFileSystem
 
+from activecore.errors import ActiveCoreError
 from activecore.readers.filesystem import is_directory, is_local
 from activecore.readers.remote.cache import IndexCache, Key
 from activecore.readers.remote.source import RemoteBytes
@@ -129,7 +130,7 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc]
         try:
             self.inner.invalidate_cache(self.path)
             now = Key.of(self.inner, self.path, self.inner.info(self.path))
-        except OSError:
+        except (OSError, ActiveCoreError):
             return
         if now == self._key:
             self._cache.store(self._key, held)
