@@ -103,8 +103,8 @@ def require_dtype(dtype: np.dtype[Any]) -> None:
 def decoding_of(layout: ChunkLayout) -> tuple[str | None, tuple[int, ...]]:
     """Translate a layout's codecs: the compressor, and the shuffles before it.
 
-    Blosc is left out on purpose: release 0.13.1 of the server decodes many intact
-    chunks to other values than were encoded, without an error.
+    Blosc is left out on purpose: release 0.13.1 of the server decodes intact chunks
+    that were shuffled by bits to other values, without an error.
 
     Raises
     ------
