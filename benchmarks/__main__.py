@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-LOCAL = ("local_netcdf", "local_zarr", "many_chunks", "memory")
+LOCAL = ("local_netcdf", "local_zarr", "stages", "many_chunks", "memory")
 REMOTE = ("s3", "reductionist", "scaling")
 """Those that need the servers of ``make services``."""
 SUITES = (*LOCAL, *REMOTE)

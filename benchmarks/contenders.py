@@ -58,12 +58,20 @@ def activecore(
     return call
 
 
-def pyactivestorage(path: str, *, axis: Axes = None, region: Region = None) -> Call:
-    """PyActiveStorage, reducing chunk by chunk in this process."""
+def pyactivestorage(
+    path: str, *, axis: Axes = None, region: Region = None, is_fine: bool = False
+) -> Call:
+    """PyActiveStorage, reducing chunk by chunk in this process.
+
+    Its 30 threads are "optimal for not too finely chunked data"; for others
+    (``is_fine``) it gets as many as there are cores.
+    """
     from activestorage.active import Active
 
+    threads = {"max_threads": cores()} if is_fine else {}
+
     def call() -> object:
-        active = Active(path, "tas", axis=_axis(axis), max_threads=cores())
+        active = Active(path, "tas", axis=_axis(axis), **threads)
         return np.asarray(active.mean()[_slices(region)])
 
     return call

@@ -36,14 +36,28 @@ def field(shape: Shape, steps: int) -> Iterator[tuple[int, NDArray[np.float32]]]
         yield start, block
 
 
-def write_netcdf(path: Path, shape: Shape, **storage: Any) -> Path:
-    """Write ``tas``; ``storage`` is netCDF4-python's: chunksizes and so on."""
+def write_netcdf(
+    path: Path, shape: Shape, *, digits: int | None = None, **storage: Any
+) -> Path:
+    """Write ``tas``.
+
+    Parameters
+    ----------
+    path, shape
+        Where, and how much.
+    digits
+        Decimals that are kept, as archives do; None: all bits, of which half are noise
+        that deflate stores as it is, faster than it decodes anything.
+    storage
+        As netCDF4-python takes it: chunksizes and so on.
+    """
     with netCDF4.Dataset(path, "w") as ds:
         for dim, length in zip(DIMS, shape, strict=True):
             ds.createDimension(dim, length)
         tas = ds.createVariable("tas", "f4", DIMS, fill_value=1e20, **storage)
         for start, block in field(shape, 40):
-            tas[start : start + len(block)] = block
+            kept = block if digits is None else block.round(digits)
+            tas[start : start + len(block)] = kept
     return path
 
 
