@@ -5,16 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import tenacity
 
 from activecore import BackendUnavailable, check_cancelled
-from activecore_reductionist.connection import Exchange, Transport
+from activecore_reductionist.connection import Arriving, Exchange, Transport
 from activecore_reductionist.errors import ReductionistUnavailable, error_of
-
-if TYPE_CHECKING:
-    import requests
 
 __all__ = ["Attempts", "Dropped", "Received"]
 
@@ -164,28 +160,28 @@ class Attempts:
         import urllib3
 
         try:
-            response = self.transport.send(exchange)
+            arriving = self.transport.send(exchange)
             try:
-                body = _body(response, largest, time.monotonic() + self.timeout)
+                body = _body(arriving, largest, time.monotonic() + self.timeout)
             finally:
-                response.close()
+                arriving.close()
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # It would carry the request along, and with it the Authorization header.
             if isinstance(error, requests.RequestException):
                 error.request = None
             raise _failure(error) from error
-        received = Received(response.status_code, response.headers, body, retries)
+        received = Received(arriving.status, arriving.headers, body, retries)
         if received.status != _OK:
             meant = error_of(received.status, body)
             if isinstance(meant, ReductionistUnavailable):
-                wait = _seconds(response.headers.get("retry-after"))
+                wait = _seconds(arriving.headers.get("retry-after"))
                 raise _Failed(str(meant), wait=wait, received=received)
         return received
 
 
-def _body(response: requests.Response, largest: int, until: float) -> bytes:
+def _body(arriving: Arriving, largest: int, until: float) -> bytes:
     """Read a reply's body, and no more of it than it may have."""
-    announced = response.headers.get("content-length", "")
+    announced = arriving.headers.get("content-length", "")
     length = int(announced) if announced.isdecimal() else None
     pieces: list[bytes] = []
     came = 0
@@ -197,7 +193,7 @@ def _body(response: requests.Response, largest: int, until: float) -> bytes:
             )
         if time.monotonic() > until:
             raise _Failed("did not answer in time", is_retried=False)
-        piece = response.raw.read1(_PIECE)
+        piece = arriving.body.read1(_PIECE)
         if not piece:
             break
         pieces.append(piece)

@@ -174,7 +174,6 @@ class Client:
         headers = {
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
-            "Connection": "keep-alive",
             "User-Agent": "activecore-reductionist",
         }
         keys = self._credentials()

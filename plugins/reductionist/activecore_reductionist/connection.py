@@ -5,16 +5,16 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import requests
-    from requests.adapters import HTTPAdapter
 
-__all__ = ["CallersSession", "Exchange", "PooledSession", "Transport"]
+__all__ = ["Arriving", "CallersSession", "Exchange", "PooledSession", "Transport"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,30 @@ class Exchange:
     """Seconds for every wait for bytes of the reply."""
 
 
-class Transport(Protocol):
-    """Sends a request; the reply's body is still to be read."""
+class Body(Protocol):
+    """What a reply's bytes are read from."""
 
-    def send(self, exchange: Exchange) -> requests.Response:
+    def read1(self, amt: int) -> bytes:
+        """Give bytes that have come, at most so many; none at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """A reply whose body is still to be read."""
+
+    status: int
+    """HTTP status."""
+    headers: Mapping[str, str]
+    """Names ignore case."""
+    body: Body
+    close: Callable[[], None]
+    """Gives the connection back if the body was read to its end; else closes it."""
+
+
+class Transport(Protocol):
+    """Sends a request, and gives the reply as it arrives."""
+
+    def send(self, exchange: Exchange) -> Arriving:
         """Send, and wait for the reply's head. Follows no redirect, retries nothing."""
 
 
@@ -46,15 +66,18 @@ class CallersSession:
     def __init__(self, session: requests.Session) -> None:
         self._session = session
 
-    def send(self, exchange: Exchange) -> requests.Response:
+    def send(self, exchange: Exchange) -> Arriving:
         """Send by ``session.post``."""
-        return self._session.post(
+        response = self._session.post(
             exchange.url,
             data=exchange.body,
             headers=exchange.headers,
             timeout=(exchange.connect_timeout, exchange.timeout),
             allow_redirects=False,
             stream=True,
+        )
+        return Arriving(
+            response.status_code, response.headers, response.raw, response.close
         )
 
 
@@ -75,32 +98,46 @@ class PooledSession:
     """
 
     def __init__(self, url: str, make_tls: Callable[[], ssl.SSLContext]) -> None:
-        tls = make_tls() if url.startswith("https:") else None
-        self._adapter = _adapter(tls)
-        self._is_verified = tls is None or tls.verify_mode != ssl.CERT_NONE
+        import urllib3
+
+        # The pool below requests' sessions: these look up proxies, cookies and
+        # certificates for every chunk, which costs as much again as the request.
+        parts = urlsplit(url)
+        common: dict[str, Any] = {"maxsize": _MOST_CONNECTIONS, "retries": False}
+        host = parts.hostname or "localhost"
+        self._pool: urllib3.HTTPConnectionPool
+        if parts.scheme == "https":
+            tls = make_tls()
+            is_verified = tls.verify_mode != ssl.CERT_NONE
+            reqs = "CERT_REQUIRED" if is_verified else "CERT_NONE"
+            self._pool = urllib3.HTTPSConnectionPool(
+                host, parts.port, ssl_context=tls, cert_reqs=reqs, **common
+            )
+        else:
+            self._pool = urllib3.HTTPConnectionPool(host, parts.port, **common)
         self._in_flight = 0
         self._condition = threading.Condition()
 
-    def send(self, exchange: Exchange) -> requests.Response:
+    def send(self, exchange: Exchange) -> Arriving:
         """Send over a connection that is free, or a new one."""
-        # A prepared request and the adapter alone: Session.post looks up proxies,
-        # netrc, cookies and redirects for every chunk, which costs more than the rest.
-        import requests
-        from requests.structures import CaseInsensitiveDict
+        import urllib3
 
-        prepared = requests.PreparedRequest()
-        prepared.method = "POST"
-        prepared.url = exchange.url
-        prepared.headers = CaseInsensitiveDict(exchange.headers)
-        prepared.headers["Content-Length"] = str(len(exchange.body))
-        prepared.body = exchange.body
-        return self._adapter.send(
-            prepared,
-            stream=True,
-            timeout=(exchange.connect_timeout, exchange.timeout),
-            verify=self._is_verified,
-            proxies={},
+        response = self._pool.urlopen(
+            "POST",
+            urlsplit(exchange.url).path,
+            body=exchange.body,
+            headers=exchange.headers,
+            timeout=urllib3.Timeout(exchange.connect_timeout, exchange.timeout),
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
         )
+
+        def close() -> None:
+            response.close()
+            response.release_conn()
+
+        return Arriving(response.status, response.headers, response, close)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -126,18 +163,8 @@ class PooledSession:
         with self._condition:
             while self._in_flight > 0 and time.monotonic() < until:
                 self._condition.wait(until - time.monotonic())
-        self._adapter.close()
+        self._pool.close()
 
 
 _MOST_CONNECTIONS = 256
 """Connections kept at most; beyond that many threads, some are opened for one use."""
-
-
-def _adapter(tls: ssl.SSLContext | None) -> HTTPAdapter:
-    from requests.adapters import HTTPAdapter
-
-    class Adapter(HTTPAdapter):
-        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, ssl_context=tls, **kwargs)
-
-    return Adapter(pool_connections=1, pool_maxsize=_MOST_CONNECTIONS, max_retries=0)

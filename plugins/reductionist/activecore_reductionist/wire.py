@@ -28,6 +28,9 @@ __all__ = [
     "request_body",
 ]
 
+_FEW = 32
+"""Numbers that are compared one by one faster than in an array."""
+
 MARGIN = 64 << 10
 """Bytes that a reply may have beyond its values and counts."""
 
@@ -152,7 +155,9 @@ def checked_count(question: Question, count: NDArray[np.int64]) -> NDArray[np.in
             f"{count.size} counts for values of shape {list(question.reply_shape)}"
         )
     most = question.behind
-    if count.size > 0 and (count.min() < 0 or count.max() > most):
+    # One count is the usual case, of which an array would make much ado.
+    few = count.tolist() if count.size < _FEW else [count.min(), count.max()]
+    if any(not 0 <= number <= most for number in few):
         raise _unfit(f"counts outside 0 to {most}")
     return count.reshape(question.reply_shape)
 

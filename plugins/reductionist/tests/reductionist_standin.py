@@ -550,8 +550,8 @@ class Direct:
         except PanicError as panic:
             raise requests.ConnectionError(ConnectionResetError()) from panic
         return SimpleNamespace(
-            status_code=status,
+            status=status,
             headers=CaseInsensitiveDict(headers),
-            raw=io.BytesIO(body),
+            body=io.BytesIO(body),
             close=lambda: None,
         )
