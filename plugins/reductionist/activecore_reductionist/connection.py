@@ -127,7 +127,9 @@ class PooledSession:
             urlsplit(exchange.url).path,
             body=exchange.body,
             headers=exchange.headers,
-            timeout=urllib3.Timeout(exchange.connect_timeout, exchange.timeout),
+            timeout=urllib3.Timeout(
+                connect=exchange.connect_timeout, read=exchange.timeout
+            ),
             redirect=False,
             preload_content=False,
             decode_content=False,

@@ -159,7 +159,7 @@ def test_a_server_that_is_not_there_is_unavailable(standin, make):
 @pytest.mark.parametrize("slow", [hangs, trickles])
 def test_a_server_that_hangs_is_given_up_within_the_time_limit(standin, make, slow):
     batch = batch_for(standin)
-    backend = make(standin, timeout=0.5, retries=3)
+    backend = make(standin, timeout=0.5, connect_timeout=20.0, retries=3)
     standin.fail(slow(standin), times=None)
     began = time.monotonic()
     with pytest.raises(BackendUnavailable, match="did not answer in time"):
