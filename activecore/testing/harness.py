@@ -32,7 +32,8 @@ def fail(**lines: str) -> NoReturn:
     text = "\n".join(
         f"{label.replace('_', ' ') + ':':<11}{text}" for label, text in lines.items()
     )
-    pytest.fail(text, pytrace=False)
+    # Not chained: what the check caught on its way is told in the text.
+    raise pytest.fail.Exception(text, pytrace=False) from None
 
 
 def take(batch: ChunkBatch, positions: Sequence[int]) -> ChunkBatch:
