@@ -257,7 +257,7 @@ class ByteRangeBackend(StorageBackend):
         sources: Sequence[str],
         offsets: Sequence[int],
         sizes: Sequence[int],
-    ) -> list[Buffer | None]:
+    ) -> Sequence[Buffer | None]:
         """Read many ranges; None for each object that is not there.
 
         The obligations of ``read_range`` hold for each.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activecore.codecs.memory import Buffer, Bytes, Room, as_bytes
+from activecore.codecs.registered import registered_step
 from activecore.codecs.step import Step
 from activecore.codecs.table import FACTORIES
 from activecore.errors import ChunkDecodeError, UnsupportedCodec
@@ -203,6 +204,9 @@ class _Pipeline:
 def _step(codec: Codec) -> Step:
     factory = FACTORIES.get(codec.id)
     if factory is None:
+        step = registered_step(codec.id, codec.config) if codec.id else None
+        if step is not None:
+            return step
         name = codec.config.get("name", "")
         called = f" ({name})" if name else ""
         raise UnsupportedCodec(f"codec {codec.id!r}{called} cannot be decoded here")

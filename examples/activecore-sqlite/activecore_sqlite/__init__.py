@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from activecore import hookimpl
-
 from activecore_sqlite.backend import SqliteBackend, SqliteOptions
 from activecore_sqlite.reader import SqliteReader
 

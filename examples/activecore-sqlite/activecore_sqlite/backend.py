@@ -6,6 +6,8 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from pydantic import Field
+
 from activecore import (
     BackendOptions,
     ChunkBatch,
@@ -18,8 +20,6 @@ from activecore import (
     UnsupportedCodec,
     check_cancelled,
 )
-from pydantic import Field
-
 from activecore_sqlite.database import Connections, split
 from activecore_sqlite.functions import read_answer
 from activecore_sqlite.question import question_of
@@ -63,7 +63,9 @@ class SqliteBackend(StorageBackend):
         """Name what the functions in the database cannot do, or None."""
         others = [codec.id for codec in batch.codecs if codec.id != "zlib"]
         if others or len(batch.codecs) > 1:
-            return f"it inflates zlib alone, and no {' + '.join(map(str, batch.codecs))}"
+            return (
+                f"it inflates zlib alone, and no {' + '.join(map(str, batch.codecs))}"
+            )
         if not batch.layout.is_c_order:
             return "its chunks are in C order"
         if batch.operation not in self.operations:

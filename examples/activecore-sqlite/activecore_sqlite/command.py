@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from activecore import ActiveCoreError
 
+from activecore import ActiveCoreError
 from activecore_sqlite.ingest import ingest
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)

@@ -16,7 +16,6 @@ from activecore import (
     BackendError,
     ChunkReadError,
 )
-
 from activecore_sqlite.functions import register
 
 __all__ = ["SCHEMA", "Connections", "split"]
@@ -65,15 +64,16 @@ class Connections:
 
     def _connection(self, path: str) -> Held:
         # A connection must not be used by a forked child.
-        known = vars(self._local).setdefault(os.getpid(), {})
+        if getattr(self._local, "process", None) != os.getpid():
+            self._local.process, self._local.held = os.getpid(), {}
+        known: dict[str, Held] = self._local.held
         if path not in known:
             with self._lock:
                 if self._closed:
                     raise BackendError("backend 'sqlite' is closed")
                 known[path] = (self._connect(path), threading.Lock())
                 self._open.append(known[path])
-        held: Held = known[path]
-        return held
+        return known[path]
 
     def _connect(self, path: str) -> sqlite3.Connection:
         try:

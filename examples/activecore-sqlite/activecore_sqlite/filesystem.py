@@ -60,9 +60,9 @@ class DatabaseFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # unt
         file, name = split(self._strip_protocol(path))
         if not name:
             with Path(file).open("rb") as opened:
-                first, last, _ = slice(start, end).indices(Path(file).stat().st_size)
-                opened.seek(first)
-                return opened.read(max(0, last - first))
+                part = range(Path(file).stat().st_size)[start:end]
+                opened.seek(part.start)
+                return opened.read(len(part))
         if not Path(file).is_file():
             raise FileNotFoundError(file)
         url = f"file:{quote(os.path.abspath(file))}?mode=ro"  # noqa: PTH100

@@ -51,7 +51,7 @@ def _reduce(data: bytes, offset: int, size: int, text: str) -> bytes | str:
         return f"damaged: {error}"
     values, count = _answer(chunk, question)
     file = io.BytesIO()
-    arrays = {f"value{k}": value for k, value in enumerate(values)}
+    arrays: dict[str, Any] = {f"value{k}": value for k, value in enumerate(values)}
     np.savez(file, **arrays, count=count, read=np.int64(len(part)))
     return file.getvalue()
 
@@ -85,7 +85,9 @@ def _answer(
     if question.operation == "count":
         return (), count
     if question.operation == "sum":
-        wide = np.where(kept, chunk, chunk.dtype.type(0)).astype(_WIDE[chunk.dtype.kind])
+        wide = np.where(kept, chunk, chunk.dtype.type(0)).astype(
+            _WIDE[chunk.dtype.kind]
+        )
         return (wide.sum(axis=axis, keepdims=True),), count
     ufunc = np.minimum if question.operation == "min" else np.maximum
     first = _identity(chunk.dtype, lowest=question.operation == "max")

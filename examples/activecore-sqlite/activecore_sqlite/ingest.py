@@ -13,9 +13,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import activecore as ac
 import numpy as np
 
+import activecore as ac
 from activecore_sqlite.database import SCHEMA
 
 __all__ = ["ingest"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from activecore import ChunkBatch
 
 __all__ = ["Question", "question_of"]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import NDArray
+
 from activecore import (
     ArrayInfo,
     ChunkLayout,
@@ -26,7 +28,6 @@ from activecore import (
     VariableNotFound,
     source_version,
 )
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import fsspec

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activecore.testing import Rig
-
 from activecore_sqlite.backend import SqliteBackend
 from activecore_sqlite.database import SCHEMA, split
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from activecore.testing import BackendConformance
-
 from activecore_sqlite.testing import SqliteRig
+
+from activecore.testing import BackendConformance
 
 
 class TestSqlite(BackendConformance):

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import activecore as ac
 import netCDF4
 import numpy as np
 import pytest
-
 from activecore_sqlite.ingest import ingest
+
+import activecore as ac
 
 
 @pytest.fixture

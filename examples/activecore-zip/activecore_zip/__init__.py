@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from activecore import hookimpl
-
 from activecore_zip.backend import ZipBackend, ZipOptions
 
 if TYPE_CHECKING:

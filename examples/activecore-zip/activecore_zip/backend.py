@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
 from activecore import (
     BackendOptions,
     ByteRangeBackend,
@@ -14,8 +16,6 @@ from activecore import (
     ChunkReadError,
     check_cancelled,
 )
-from pydantic import Field
-
 from activecore_zip.archive import member_info, open_member, read_stored, reading
 
 if TYPE_CHECKING:
@@ -114,9 +114,9 @@ def _inflated(member: IO[bytes], ranges: list[tuple[int, int]]) -> list[bytes]:
         data = member.read(min(_PIECE, end - at))
         if not data:
             raise ChunkReadError("the member ends before the chunk")
-        for (offset, size), piece in pieces.items():
+        for offset, size in pieces:
             first, last = max(offset, at), min(offset + size, at + len(data))
             if first < last:
-                piece += data[first - at : last - at]
+                pieces[offset, size] += data[first - at : last - at]
         at += len(data)
     return [bytes(pieces[one]) for one in ranges]

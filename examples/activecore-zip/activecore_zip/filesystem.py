@@ -83,10 +83,10 @@ class ArchiveFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # unty
             raise FileNotFoundError(path)
         if entry.is_dir():
             raise IsADirectoryError(path)
-        first, last, _ = slice(start, end).indices(entry.file_size)
+        part = range(entry.file_size)[start:end]
         with open_member(archive, entry, state_of(archive)) as member:
-            member.seek(first)
-            return member.read(max(0, last - first))
+            member.seek(part.start)
+            return member.read(len(part))
 
     @staticmethod
     def _members(archive: str) -> dict[str, zipfile.ZipInfo]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from activecore.testing import Rig
-
 from activecore_zip.backend import ZipBackend
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from activecore.testing import BackendConformance
-
 from activecore_zip.testing import DeflatedRig, ZipRig
+
+from activecore.testing import BackendConformance
 
 
 class TestStored(BackendConformance):

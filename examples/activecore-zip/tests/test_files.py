@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zipfile
 
-import activecore as ac
 import netCDF4
 import numpy as np
 import pytest
 import zarr
+
+import activecore as ac
 
 METHODS = {"stored": zipfile.ZIP_STORED, "deflated": zipfile.ZIP_DEFLATED}
 

@@ -98,7 +98,7 @@ class S3NumpyBackend(ByteRangeBackend):
             raise ChunkNotFound(f"there is no object {source}")
         return buffer
 
-    def read_ranges(  # type: ignore[override] # a memoryview is a buffer
+    def read_ranges(
         self, sources: Sequence[str], offsets: Sequence[int], sizes: Sequence[int]
     ) -> Buffers:
         """Read many ranges, all at once; None for each object that is not there."""
