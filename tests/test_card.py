@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from fake_distributions import backend_source, install, install_metadata
@@ -256,3 +258,13 @@ def test_a_rig_serves_python_too():
     card = report_card(lambda: Fakes(None), notice=lambda *args: noticed.append(args))
     assert card.passed
     assert len(noticed) == len(card.obligations) == len(checks())
+
+
+def test_the_guide_names_every_obligation():
+    guide = (Path(__file__).parent.parent / "docs" / "backend-authors.md").read_text()
+    table = guide.partition("## The obligations")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z_0-9]+)`", table))
+    short = {re.sub("test_(core|capability)_", "", name) for name in checks()}
+    through_the_core = "reductions_need_no_operation_that_is_not_listed"
+    others = {"results_are_their_own_memory", "large_batch", through_the_core}
+    assert short - named <= others

@@ -206,7 +206,7 @@ def test_the_snippet_of_the_docs_runs(run):
     snippets = re.findall(
         r"^```python\n(.*?)^```$", DOCS.read_text(), re.MULTILINE | re.DOTALL
     )
-    (suite,) = [code for code in snippets if "BackendConformance" in code]
+    (suite,) = [code for code in snippets if "class TestFolderBackend" in code]
     result = run(suite, "-k", "core")
     counts = result.parseoutcomes()
     assert counts["passed"] > 150
