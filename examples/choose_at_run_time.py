@@ -1,7 +1,7 @@
 """One program, three places to compute: the configuration chooses, not the code.
 
-Usage: ``python examples/choose_at_run_time.py URL VARIABLE``, with ``ACTIVECORE_CONFIG``
-naming one of ``examples/choose_at_run_time/{posix,s3,reductionist}.toml``, or with a file
+Usage: ``choose_at_run_time.py URL VARIABLE``, with ``ACTIVECORE_CONFIG`` naming one of
+the files beside it (``posix.toml``, ``s3.toml``, ``reductionist.toml``), or with a file
 of the user's or the site's that says the same.
 """
 
@@ -17,7 +17,9 @@ def main(url: str, variable: str) -> None:
     array = ac.open(url, variable)
     with ac.record() as run:
         mean = array.mean()
-    who = ", ".join(f"{name} ({chunks} chunks)" for name, chunks in run.backends.items())
+    who = ", ".join(
+        f"{name} ({chunks} chunks)" for name, chunks in run.backends.items()
+    )
     print(f"mean of {variable}: {mean:.9g}")
     print(f"answered by {who}; {run.bytes_received} bytes received")
 

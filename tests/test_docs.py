@@ -61,7 +61,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def run_python(code):
-    exec(compile(code, "<snippet>", "exec"), {"__name__": "snippet"})  # noqa: S102
+    exec(compile(code, "<snippet>", "exec", dont_inherit=True), {"__name__": "snippet"})  # noqa: S102
 
 
 @pytest.mark.parametrize("code", snippets("python"))

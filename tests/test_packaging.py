@@ -179,7 +179,7 @@ def test_every_verb_is_explained_to_contributors():
     }
 
 
-@pytest.mark.parametrize("script", ["run", "from_wheels"])
+@pytest.mark.parametrize("script", ["run", "from_wheels", "strangers"])
 def test_ci_scripts_are_executable_and_stop_at_the_first_failure(script):
     path = ROOT / ".ci" / script
     assert os.access(path, os.X_OK)
