@@ -77,7 +77,8 @@ class AnswerChecks(Harness):
             field.data, (3, 4, 5), put=self.put, name=f"field-{reduction}",
             missing=Missing(values=(_FILL,)), fill_value=_FILL,
         )  # fmt: skip
-        array = active_array(info, backend, threads=2)
+        url = self.put_file(f"field-{reduction}.bin", b"what a URL looks like here")
+        array = active_array(info, backend, threads=2, url=url)
         right = np.ma.asarray(getattr(field.astype("f8"), reduction)(axis=axis))
         asked = f"{reduction} of a float32 array in chunks, axis {axis}"
         usually = "the answers for single chunks, which other tests examine"

@@ -154,10 +154,25 @@ def array_info(
 
 
 def active_array(
-    info: ArrayInfo, *backends: StorageBackend, threads: int | None = None
+    info: ArrayInfo,
+    *backends: StorageBackend,
+    threads: int | None = None,
+    url: str | None = None,
 ) -> ActiveArray:
-    """Make an array that asks these backends, in order of preference."""
-    fs = backends[0].filesystem(info.source)
+    """Make an array that asks these backends, in order of preference.
+
+    Parameters
+    ----------
+    info
+        The array.
+    backends
+        Who answers.
+    threads
+        Batches at work at once; None: as the first backend says.
+    url
+        For the first backend's filesystem, where it takes real URLs only.
+    """
+    fs = backends[0].filesystem(info.source if url is None else url)
     return ActiveArray(info, Session(backends, fs, threads=threads))
 
 
