@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from activecore.backend import ByteRangeBackend, StorageBackend
 from activecore.choose import Chain, Refusal
 from activecore.execute import box_chunks, tasks
-from activecore.model import ABSENT, INLINE, ArrayInfo
+from activecore.model import ABSENT, INLINE, ArrayInfo, ChunkBatch
 from activecore.plan import Plan
 from activecore.question import Question
 
@@ -43,6 +44,9 @@ class Explanation:
     """Chunks that are whole objects, whose size is known only when they are read."""
     bytes_returned: int
     """Bytes of the partials that backends send back."""
+    choices: dict[str, int]
+    """Who could answer, by what operation, best first: bytes that would come to this
+    process if that one answered. Of chunks that are whole objects it is not known."""
 
     def as_dict(self) -> dict[str, Any]:
         """Give the fields as plain values, for JSON."""
@@ -67,6 +71,11 @@ class Explanation:
             f"  store reads   {stored}",
             f"  sends back    {_size(self.bytes_returned)}",
         ]
+        if len(set(self.choices.values())) > 1:
+            lines += [
+                f"  would bring   {_size(size)} from {who}"
+                for who, size in self.choices.items()
+            ]
         lines += [f"  not asked     {refusal}" for refusal in self.refusals]
         return "\n".join(lines)
 
@@ -85,6 +94,7 @@ def explain(
 ) -> Explanation:
     """Go through the plan as a run would, without asking anybody."""
     backends: Counter[str] = Counter()
+    choices: Counter[str] = Counter()
     refusals: dict[str, None] = {}
     without = batches = stored = objects = returned = 0
     most = box_chunks(info, chain)
@@ -98,14 +108,18 @@ def explain(
             sizes = batch.sizes
             objects += int((sizes == -1).sum())
             stored += int(sizes[sizes >= 0].sum())
+            is_answered = False
             for choice in chain.choices(batch, question.asks_of(task.box)):
                 if isinstance(choice, Refusal):
-                    refusals[str(choice)] = None
+                    if not is_answered:
+                        refusals[str(choice)] = None
                     continue
                 backend, asked = choice
-                backends[backend.name] += len(batch)
-                returned += len(batch) * asked.partial_bytes
-                break
+                choices[f"{backend.name} ({asked.operation})"] += _arriving(*choice)
+                if not is_answered:
+                    backends[backend.name] += len(batch)
+                    returned += len(batch) * asked.partial_bytes
+                is_answered = True
     return Explanation(
         variable=info.name,
         reduction=reduction,
@@ -118,4 +132,15 @@ def explain(
         bytes_stored=stored,
         objects=objects,
         bytes_returned=returned,
+        choices=dict(choices),
     )
+
+
+def _arriving(backend: StorageBackend, batch: ChunkBatch) -> int:
+    """Say how many bytes come to this process if a backend answers a batch.
+
+    One that serves byte ranges brings the chunks as they are stored, whatever is asked.
+    """
+    if isinstance(backend, ByteRangeBackend):
+        return int(batch.sizes[batch.sizes >= 0].sum())
+    return len(batch) * batch.partial_bytes

@@ -18,7 +18,7 @@ from activecore import (
     ChunkLayout,
     ConfigError,
 )
-from activecore.testing import FakeBackend
+from activecore.testing import FakeBackend, active_array, array_info
 from activecore_reductionist import (
     ReductionistBackend,
     ReductionistOptions,
@@ -301,8 +301,6 @@ def test_check_tells_wrong_credentials_from_a_server_that_is_down(standin, make)
 
 
 def test_what_the_server_refuses_or_fails_at_goes_to_the_next_backend(standin, make):
-    from activecore.testing import active_array, array_info
-
     values = np.arange(60, dtype="f4").reshape(5, 12)
     far = FakeBackend()
 
@@ -333,6 +331,28 @@ def test_what_the_server_refuses_or_fails_at_goes_to_the_next_backend(standin, m
     standin.access = ("another", "key")
     with pytest.raises(AuthenticationError):
         array.max()
+
+
+def test_explain_says_in_bytes_what_each_choice_costs(standin, make):
+    values = np.arange(4000, dtype="f4").reshape(40, 100)
+    far = FakeBackend()
+
+    def put(name, data):
+        far.objects[f"s3://b/{name}"] = data
+        return f"s3://b/{name}"
+
+    info = array_info(values, chunks=(10, 100), put=put)
+    array = active_array(info, make(standin), far)
+    told = array.explain("sum")
+    assert told.choices == {
+        "reductionist (sum)": 4 * 16,
+        "fake (sum)": values.nbytes,
+        "reductionist (select)": 4000 * 5,
+        "fake (select)": values.nbytes,
+    }
+    assert "would bring   64 B from reductionist (sum)" in str(told)
+    assert "would bring   16 kB from fake (sum)" in str(told)
+    assert standin.asked == []
 
 
 # Copies.
