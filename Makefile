@@ -116,6 +116,7 @@ wheels: $(READY) ## build the four distributions into dist/
 	done; rm dist/build.log; ls dist/*.whl
 
 .PHONY: clean
-clean: ## remove everything that make made, .venv included
-	rm -rf $(VENV) dist build site demo-output .pytest_cache .mypy_cache .hypothesis .ruff_cache plugins/*/.ruff_cache
+clean: ## remove everything that make made, .venv included; servers are stopped
+	@test ! -e .services/services.json || $(BIN)/python -m services stop
+	rm -rf $(VENV) .services dist build site demo-output .pytest_cache .mypy_cache .hypothesis .ruff_cache plugins/*/.ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
