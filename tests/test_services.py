@@ -87,13 +87,14 @@ def test_two_that_want_a_server_at_once_build_it_once(places):
 
 
 def test_a_build_that_was_cut_short_is_not_taken_for_whole(places):
-    tool(places, 'printf x > "$1/bin/server"; kill -9 $$')
+    tool(places, 'printf x > "$1/bin/server"; touch "$1/half"; kill -9 $$')
     with pytest.raises(ServicesError, match="could not be built"):
         provide(SERVER, str)
     assert not (places / "cache/server-1.0").exists()
     tool(places)
     assert provide(SERVER, str).built
     assert not (places / "cache/server-1.0.unfinished").exists()
+    assert not (places / "cache/server-1.0/half").exists()
 
 
 def test_a_build_that_fails_shows_the_end_of_its_log(places):
