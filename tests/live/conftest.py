@@ -3,6 +3,7 @@
 import os
 import threading
 
+import dask.threaded
 import psutil
 import pytest
 
@@ -71,6 +72,8 @@ def _nothing_is_left():
     before = set(threading.enumerate())
     children = set(psutil.Process().children())  # multiprocessing keeps one of its own
     yield
+    pool = dask.threaded.default_pool  # xarray's, for as long as the process lives
+    before |= getattr(pool, "_threads", set())
     threads = {one for one in threading.enumerate() if not one.daemon} - before
     for thread in threads:
         thread.join(5)  # one that is ending is no fault
