@@ -17,6 +17,8 @@ __all__ = ["REDUCTIONIST", "VERSITYGW", "Build", "Program", "provide"]
 
 _TOOLS = ("/usr/local/go/bin", "~/go/bin", "~/.cargo/bin")
 """Where installers of Go and Rust put them; a PATH may lack these."""
+_PATIENCE = 60.0
+"""Seconds of silence during a build."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +109,22 @@ def _build(build: Build, home: Path, say: Callable[[str], None]) -> None:
     say(f"building {build.name} {build.version} with {tool} ({build.takes}; {log})")
     begin = time.monotonic()
     filled = {key: value.format(root=aside) for key, value in build.environment.items()}
-    with log.open("w") as output:
-        status = subprocess.run(
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
             [tool, *(word.format(root=aside) for word in build.arguments)],
             env=os.environ | {"PATH": _path()} | filled,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            check=False,
-        ).returncode
+        ) as process,
+    ):
+        while process.poll() is None:
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                say(f"still building {build.name}: {tail(log, 1).strip()}")
+        status = process.returncode
     if status != 0 or not (aside / "bin" / build.name).is_file():
         raise ServicesError(
             f"{build.name} could not be built (status {status}); the end of {log}:\n"

@@ -78,6 +78,14 @@ def test_a_server_is_built_once(places):
     assert said[0].startswith("building server 1.0")
 
 
+def test_a_long_build_shows_that_it_goes_on(places, monkeypatch):
+    tool(places, f"echo compiling; {WHOLE}")
+    monkeypatch.setattr("services.builds._PATIENCE", 0.05)
+    said = []
+    provide(SERVER, said.append)
+    assert "still building server: compiling" in said
+
+
 def test_two_that_want_a_server_at_once_build_it_once(places):
     tool(places)
     with ThreadPoolExecutor(4) as pool:
