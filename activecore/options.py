@@ -91,11 +91,10 @@ class BackendOptions(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            secrets = cls.secret_fields()
-            # Not chained: pydantic's error holds the values.
-            raise ConfigError(
-                complaints(error, cls, say=say, secrets=secrets)
-            ) from None
+            text = complaints(error, cls, say=say, secrets=cls.secret_fields())
+        # Outside of the handler: pydantic's error holds the values, and where tblib is
+        # installed (Dask does it) an error's pickle takes its context along.
+        raise ConfigError(text)
 
     @classmethod
     def from_storage_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:

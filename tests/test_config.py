@@ -239,7 +239,7 @@ def test_a_value_of_the_wrong_type_is_not_shown(write):
     assert "threads" in one_line(error)
     assert "backends.posix" in one_line(error)
     assert error.value.__cause__ is None
-    assert error.value.__suppress_context__
+    assert error.value.__context__ is None
 
 
 # The environment

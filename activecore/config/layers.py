@@ -103,13 +103,15 @@ def checked_layer(
     """
     # Variables hold text; in files and calls a number is not to be written as text.
     is_text = rank == "environment"
+    wrong: str | None = None
     try:
         document = Document.model_validate(dict(values), strict=not is_text)
     except ValidationError as error:
-        # Not chained: pydantic's error holds the values, which may be secrets.
-        raise ConfigError(
-            complaints(error, Document, say=lambda path: _origin(origins, path))
-        ) from None
+        wrong = complaints(error, Document, say=lambda path: _origin(origins, path))
+    if wrong is not None:
+        # Outside of the handler: pydantic's error holds the values, which may be
+        # secrets, and must not even be this one's context.
+        raise ConfigError(wrong)
     written = document.model_dump(exclude_unset=True)
     for top in (written, *written.get("profiles", {}).values()):
         if "backends" in top:
@@ -177,8 +179,10 @@ def _file_layer(path: Path) -> Layer | None:
     except OSError as error:
         raise ConfigError(f"{origin} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise ConfigError(f"{origin} is not UTF-8 text") from None
+        wrong = f"{origin} is not UTF-8 text"
     except tomllib.TOMLDecodeError as error:
-        # Not chained: newer Pythons keep the whole text in the error.
-        raise ConfigError(f"{origin} is not TOML: {error}") from None
-    return checked_layer("file", values, {(): origin})
+        wrong = f"{origin} is not TOML: {error}"
+    else:
+        return checked_layer("file", values, {(): origin})
+    # Outside of the handlers: those errors keep the whole text.
+    raise ConfigError(wrong)

@@ -8,6 +8,7 @@ import sys
 import traceback
 
 import pytest
+import tblib.pickling_support
 
 import activecore as ac
 from activecore_s3numpy import S3NumpyBackend
@@ -131,6 +132,8 @@ def _plain(options):
     ids=["unknown", "twice", "in-url", "types", "nested"],
 )
 def test_an_option_that_is_refused_shows_no_secret(storage_options):
+    # Dask installs this: from then on an error's pickle holds its context, too.
+    tblib.pickling_support.install()
     with pytest.raises(ac.ConfigError) as caught:
         ac.open("s3://data/x", storage_options=storage_options)
     assert_nothing_hidden_in(everything_of(caught.value))
