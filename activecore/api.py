@@ -26,9 +26,11 @@ from activecore.errors import (
     did_you_mean,
 )
 from activecore.execute import Workers
+from activecore.html import dataset_html
 from activecore.opened import OpenVariable, opened
 from activecore.readers.choose import builtin_readers, find_reader, head_of
 from activecore.session import Session
+from activecore.urls import public_url
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -147,6 +149,26 @@ class Dataset(Mapping[str, ActiveArray]):
             )
             lines.append(f"  {name} ({lengths}) {variable.dtype}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        try:
+            attrs, variables = self.attrs, self.variables
+        except SourceError:  # it was closed, or the file is gone
+            return dataset_html(public_url(self.url), f"{self.format}, closed", [], {})
+        rows = []
+        for name, variable in variables.items():
+            lengths = ", ".join(
+                f"{dim}: {length}"
+                for dim, length in zip(variable.dims, variable.shape, strict=True)
+            )
+            words = variable.attrs.get("long_name", variable.attrs.get("standard_name"))
+            units = variable.attrs.get("units")
+            said = [str(word) for word in (words, units) if word is not None]
+            dtype = "text" if variable.dtype.kind in "OSU" else str(variable.dtype)
+            rows.append((name, f"({lengths})", dtype, ", ".join(said)))
+        return dataset_html(
+            public_url(self.url), f"activecore.Dataset, {self.format}", rows, attrs
+        )
 
 
 @overload

@@ -15,8 +15,10 @@ from activecore.execute import execute
 from activecore.explain import Explanation, explain
 from activecore.grouped import GroupedArray
 from activecore.groups import Groups
+from activecore.html import array_html
 from activecore.model import ArrayInfo, is_reducible
 from activecore.named_reductions import NamedReductions
+from activecore.numpy_protocol import NumPyProtocol
 from activecore.plan import Plan, make_plan
 from activecore.question import (
     Axis,
@@ -28,6 +30,8 @@ from activecore.question import (
 from activecore.reductions import Reduction, reduction_of, unpack_values
 from activecore.selection import View, index_view, view_of, view_shape
 from activecore.session import Session
+from activecore.sizes import bytes_words
+from activecore.urls import public_url
 
 __all__ = ["ActiveArray"]
 
@@ -35,15 +39,13 @@ Array: TypeAlias = NDArray[Any]
 Weights: TypeAlias = Mapping[Any, ArrayLike]
 
 
-class ActiveArray(NamedReductions):
+class ActiveArray(NamedReductions, NumPyProtocol):
     """A variable, or a part of one, that reduces its chunks where they lie.
 
     Indexing gives a new array and reads nothing: slices with any step, integers, lists
     of integers, 1-D boolean masks and ``...``, each dimension by itself (orthogonal).
     Reductions, ``read`` and ``np.asarray`` read. Made by ``activecore.open``.
     """
-
-    __array_priority__ = 100
 
     def __init__(
         self, info: ArrayInfo, session: Session, view: View | None = None
@@ -105,6 +107,14 @@ class ActiveArray(NamedReductions):
         """All that the reader found out about the stored variable."""
         return self._info
 
+    def with_info(self, info: ArrayInfo) -> Self:
+        """Give the same selection of the variable as another description has it.
+
+        For those who have rules of their own for what is missing, or how stored
+        numbers are unpacked. Shape and index must be the variable's.
+        """
+        return type(self)(info, self._session, self._view)
+
     @property
     def view(self) -> View:
         """What is selected of each stored dimension."""
@@ -126,6 +136,30 @@ class ActiveArray(NamedReductions):
             f"<activecore.ActiveArray {self.name!r} ({lengths}) {self.dtype}{stored}, "
             f"{chunks}, {self._info.source} by {backends}>"
         )
+
+    def _repr_html_(self) -> str:
+        info = self._info
+        dims = ", ".join(
+            f"{dim}: {length}"
+            for dim, length in zip(self.dims, self.shape, strict=True)
+        )
+        stored = "" if self.dtype == info.dtype else f", stored as {info.dtype}"
+        codecs = [codec.id for one in info.layouts[:1] for codec in one.codecs]
+        cells = info.index.chunk_shape
+        chunks = f"contiguous, worked on in pieces of {cells}"
+        if self.chunks is not None:
+            grid = [-(-n // c) for n, c in zip(info.shape, self.chunks, strict=True)]
+            chunks = f"{self.chunks}, {math.prod(grid)} in all"
+        facts = [
+            ("dimensions", f"({dims})"),
+            ("dtype", f"{self.dtype}{stored}"),
+            ("size", f"{bytes_words(self.nbytes)} in memory, nothing is read yet"),
+            ("chunks", chunks),
+            ("codecs", ", ".join(codecs) or "none"),
+            ("backend", ", ".join(backend.name for backend in self._session.backends)),
+            ("source", public_url(info.source)),
+        ]
+        return array_html(self.name, "activecore.ActiveArray", facts, self.attrs)
 
     def __len__(self) -> int:
         if self.ndim == 0:

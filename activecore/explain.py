@@ -14,6 +14,7 @@ from activecore.execute import box_chunks, tasks
 from activecore.model import ABSENT, INLINE, ArrayInfo, ChunkBatch
 from activecore.plan import Plan
 from activecore.question import Question
+from activecore.sizes import bytes_words
 
 __all__ = ["Explanation", "explain"]
 
@@ -56,11 +57,11 @@ class Explanation:
 
     def __str__(self) -> str:
         who = ", ".join(f"{name} ({n} chunks)" for name, n in self.backends.items())
-        stored = _size(self.bytes_stored)
+        stored = bytes_words(self.bytes_stored)
         if self.objects > 0:
             stored = f"{self.objects} whole objects"
             if self.bytes_stored > 0:
-                stored += f" and {_size(self.bytes_stored)}"
+                stored += f" and {bytes_words(self.bytes_stored)}"
         idle = f"{self.without_reading} need no reading"
         lines = [
             f"{self.reduction} of {self.variable}",
@@ -69,7 +70,7 @@ class Explanation:
             f"  chunks        {self.chunks}, of which {idle}",
             f"  batches       {self.batches}",
             f"  store reads   {stored}",
-            f"  sends back    {_size(self.bytes_returned)}",
+            f"  sends back    {bytes_words(self.bytes_returned)}",
         ]
         if len(set(self.choices.values())) > 1:
             lines += [
@@ -78,15 +79,6 @@ class Explanation:
             ]
         lines += [f"  not asked     {refusal}" for refusal in self.refusals]
         return "\n".join(lines)
-
-
-def _size(number: int) -> str:
-    size, unit = float(number), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if size < 1000:  # noqa: PLR2004 - SI units
-            break
-        size, unit = size / 1000, larger
-    return f"{size:.3g} {unit}"
 
 
 def explain(

@@ -21,6 +21,8 @@ PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.to
 
 LAYERS = [
     "errors",
+    "sizes",
+    "urls",
     "arguments",
     "contract",
     "validation",
@@ -64,12 +66,15 @@ LAYERS = [
     "plugins",
     "config",
     "discovery",
+    "html",
     "named_reductions",
+    "numpy_protocol",
     "grouped",
     "array",
     "opened",
     "api",
     "compat",
+    "xarray",
     "",  # the package itself: the public names
     "testing",
     "scaffold",

@@ -12,13 +12,13 @@ from activecore.output.answer import Answer, Field, Masked
 from activecore.output.clean import clean
 from activecore.output.tables import coordinate_columns, heading, number_words
 from activecore.output.words import (
-    bytes_words,
     elements_words,
     quantity_words,
     range_words,
     short_number,
     where_words,
 )
+from activecore.sizes import bytes_words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -100,6 +100,8 @@ def _details(answer: Answer) -> Iterator[tuple[str, str, str]]:
         by = f", weighted by {weight}" if weight else ""
         elements = elements_words(reduced)
         yield f"over {reduced.dim}", range_words(reduced) or "", elements + by
+    if answer.by:
+        yield "by", answer.by, ""
     where = where_words(answer)
     if where:
         yield "at", where, ""

@@ -10,6 +10,7 @@ import typer
 from activecore.cli.arguments import (
     TIME_LIMIT,
     Backend,
+    By,
     Components,
     Config,
     Ddof,
@@ -22,6 +23,7 @@ from activecore.cli.arguments import (
     Profile,
     Reader,
     ReductionName,
+    Resample,
     Select,
     SkipNa,
     Threads,
@@ -32,6 +34,7 @@ from activecore.cli.arguments import (
     Weights,
 )
 from activecore.cli.failures import UNHEALTHY
+from activecore.urls import public_url
 
 if TYPE_CHECKING:
     from activecore.config import Settings
@@ -109,7 +112,6 @@ def info(
     settings = _settings(ctx, config)
     from activecore.api import open as open_dataset
     from activecore.cli import listing, stored, terminal
-    from activecore.cli.reducing import public_url
 
     with open_dataset(
         url, backend=backend, profile=profile, reader=reader, settings=settings
@@ -135,6 +137,8 @@ def reduce(
     reduction: ReductionName,
     over: Over = None,
     select: Select = None,
+    by: By = None,
+    resample: Resample = None,
     weights: Weights = None,
     skipna: SkipNa = False,
     ddof: Ddof = 0,
@@ -168,6 +172,8 @@ def reduce(
         skipna=skipna,
         ddof=ddof,
         dtype=dtype,
+        by=by,
+        resample=resample,
     )
     writing.check_early(url, out=out, plot=plot, components=components)
     with open_dataset(
@@ -183,7 +189,7 @@ def reduce(
         what = f"{reduction} of {variable}"
         with terminal.progress_of(what, wanted=not as_json) as progress:
             answer = prepared.answer(
-                source=reducing.public_url(url),
+                source=public_url(url),
                 history=reducing.history_line(ctx.obj),
                 every=as_json or out is not None or plot is not None,
                 progress=progress,
@@ -205,6 +211,8 @@ def explain(
     reduction: ReductionName = "mean",
     over: Over = None,
     select: Select = None,
+    by: By = None,
+    resample: Resample = None,
     weights: Weights = None,
     backend: Backend = None,
     profile: Profile = None,
@@ -225,12 +233,14 @@ def explain(
         over=over or (),
         select=select or (),
         weights=weights or (),
+        by=by,
+        resample=resample,
     )
     with open_dataset(
         url, backend=backend, profile=profile, reader=reader, settings=settings
     ) as dataset:
         prepared = reducing.prepare(dataset, asked)
-        found = prepared.array.explain(
+        found = prepared.target.explain(
             reduction, prepared.dims, weights=prepared.numbers or None
         )
     if as_json:

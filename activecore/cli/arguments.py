@@ -10,6 +10,7 @@ import typer
 __all__ = [
     "TIME_LIMIT",
     "Backend",
+    "By",
     "Components",
     "Config",
     "Ddof",
@@ -22,6 +23,7 @@ __all__ = [
     "Profile",
     "Reader",
     "ReductionName",
+    "Resample",
     "Select",
     "SkipNa",
     "Threads",
@@ -55,6 +57,23 @@ Select = Annotated[
         metavar="DIM=INDEX",
         help="Positions along a dimension, as NumPy counts them: time=0:12, lat=::2, "
         "lev=3, lev=0,5,-1. Once for each dimension.",
+    ),
+]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="DIM.PART",
+        help="One answer for each time.month, .season, .dayofyear, .hour or .year, or "
+        "for each value of a 1-D variable.",
+    ),
+]
+Resample = Annotated[
+    str | None,
+    typer.Option(
+        "--resample",
+        metavar="PERIOD",
+        help="One answer for each period: YS, QS, QS-DEC, MS, 5D, 6h; or time=YS.",
     ),
 ]
 Weights = Annotated[

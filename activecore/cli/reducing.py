@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,19 +12,22 @@ import numpy as np
 
 from activecore.cli.selecting import parse_over, parse_pairs, parse_selection
 from activecore.cli.weighting import Weight, weight_of
-from activecore.errors import ConfigError
-from activecore.output.answer import Answer, Field
+from activecore.errors import ConfigError, SelectionError
+from activecore.output.answer import Answer, Coordinate, Field
 from activecore.output.attributes import answer_attributes
 from activecore.output.coordinates import Neighbours, plain_name
+from activecore.output.groups import Grouping, grouping_by, grouping_of_periods
 from activecore.question import axis_numbers
 from activecore.recording import Run, record
 from activecore.reductions import reduction_of
+from activecore.urls import public_url
 
 if TYPE_CHECKING:
     from activecore.api import Dataset
     from activecore.array import ActiveArray
+    from activecore.grouped import GroupedArray
 
-__all__ = ["Asked", "Prepared", "history_line", "prepare", "public_url"]
+__all__ = ["Asked", "Prepared", "history_line", "prepare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Asked:
     """For var and std."""
     dtype: str | None = None
     """Dtype of the answer."""
+    by: str | None = None
+    """What to group by: ``time.month``, or a variable."""
+    resample: str | None = None
+    """Periods to group by: ``YS``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +72,8 @@ class Prepared:
     """Names of the dimensions that are reduced."""
     weights: Mapping[str, Weight] = field(default_factory=dict)
     """Weights by dimension."""
+    grouping: Grouping | None = None
+    """Groups along a dimension that is not among those reduced; None: none."""
 
     @property
     def array(self) -> ActiveArray:
@@ -76,11 +84,22 @@ class Prepared:
     def left(self) -> dict[str, int]:
         """The dimensions that the answer will have, and their lengths."""
         keep = self.asked.keepdims
+        grouped = {}
+        if self.grouping is not None:
+            grouped = {self.grouping.dim: len(self.grouping.groups)}
         return {
-            dim: 1 if dim in self.dims else length
+            dim: 1 if dim in self.dims else grouped.get(dim, length)
             for dim, length in zip(self.array.dims, self.array.shape, strict=True)
             if keep or dim not in self.dims
         }
+
+    @property
+    def target(self) -> ActiveArray | GroupedArray:
+        """What is asked: the array, or its groups."""
+        grouping = self.grouping
+        if grouping is None:
+            return self.array
+        return self.array.groupby(grouping.dim, grouping.labels, groups=grouping.groups)
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -108,7 +127,7 @@ class Prepared:
         """
         asked = self.asked
         with record(progress=progress) as run:
-            result = self.array.reduce(
+            result = self.target.reduce(
                 asked.reduction,
                 self.dims,
                 keepdims=asked.keepdims,
@@ -118,14 +137,13 @@ class Prepared:
                 weights=self.numbers or None,
                 components=asked.components,
             )
-        coordinates = self.neighbours.coordinates(
-            self.dims, keepdims=asked.keepdims, every=every
-        )
+        coordinates = self._coordinates(every=every)
         return Answer(
             source=source,
             variable=self.array.name,
             reduction=asked.reduction,
             dims=tuple(self.left),
+            by="" if self.grouping is None else self.grouping.words,
             fields=tuple(self._fields(result)),
             coordinates=coordinates,
             reduced=tuple(self.neighbours.reduced(self.dims, coordinates)),
@@ -133,8 +151,23 @@ class Prepared:
             selection=parse_pairs(asked.select, "--select", "NAME=0:12"),
             grid_mapping=self.neighbours.grid_mapping() if every else None,
             history=history,
+            global_attrs=self.neighbours.dataset.attrs,
             run=run,
         )
+
+    def _coordinates(self, *, every: bool) -> tuple[Coordinate, ...]:
+        """Read the coordinates of the answer; those of groups are made."""
+        grouping, keepdims = self.grouping, self.asked.keepdims
+        if grouping is None:
+            return self.neighbours.coordinates(
+                self.dims, keepdims=keepdims, every=every
+            )
+        found = self.neighbours.coordinates(
+            (*self.dims, grouping.dim), keepdims=keepdims, every=every
+        )
+        made = {coordinate.name for coordinate in grouping.coordinates}
+        others = [c for c in found if c.name not in {grouping.dim, *made}]
+        return (*grouping.coordinates, *others)
 
     def _fields(self, result: Any) -> list[Field]:
         name = plain_name(self.array.name)
@@ -153,6 +186,7 @@ class Prepared:
             component=component,
             weights={dim: weight.words for dim, weight in self.weights.items()},
             weight_units=[weight.units for weight in self.weights.values()],
+            groups=None if self.grouping is None else self.grouping.cell_method,
         )
 
 
@@ -170,16 +204,34 @@ def prepare(dataset: Dataset, asked: Asked) -> Prepared:
     array = dataset[asked.variable]
     keys: dict[str, object] = dict(parse_selection(asked.select, array.dims))
     array = array.isel(**keys)
-    axes = parse_over(asked.over, array.dims)
-    numbers = axis_numbers(axes, array.dims)
     neighbours = Neighbours(dataset, array)
+    grouping = _grouping(neighbours, asked)
+    axes = parse_over(asked.over, array.dims)
+    if grouping is not None and axes is None:
+        axes = ()  # who groups by month does not mean all of the globe
+    numbers = [
+        number
+        for number in axis_numbers(axes, array.dims)
+        if grouping is None or array.dims[number] != grouping.dim
+    ]
     given = parse_pairs(asked.weights, "--weights", "NAME=cos")
     return Prepared(
         asked=asked,
         neighbours=neighbours,
         dims=tuple(array.dims[number] for number in numbers),
         weights={dim: weight_of(neighbours, dim, text) for dim, text in given.items()},
+        grouping=grouping,
     )
+
+
+def _grouping(neighbours: Neighbours, asked: Asked) -> Grouping | None:
+    if asked.by is not None and asked.resample is not None:
+        raise SelectionError("--by and --resample are two ways to group: give one")
+    if asked.by is not None:
+        return grouping_by(neighbours, asked.by)
+    if asked.resample is not None:
+        return grouping_of_periods(neighbours, asked.resample)
+    return None
 
 
 def parse_dtype(text: str) -> np.dtype[Any]:
@@ -203,14 +255,6 @@ def parse_dtype(text: str) -> np.dtype[Any]:
 
 def _masked(values: Any) -> np.ma.MaskedArray[Any, Any]:
     return np.ma.asarray(values)
-
-
-def public_url(url: str) -> str:
-    """Take out of a URL what may be secret: a user and password, and the query."""
-    if "://" not in url:
-        return url
-    plain = re.sub(r"(?<=://)[^/@]*@", "", url)
-    return plain.partition("?")[0]
 
 
 def history_line(arguments: Sequence[str]) -> str:

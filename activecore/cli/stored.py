@@ -11,7 +11,7 @@ import numpy as np
 from activecore.errors import ActiveCoreError
 from activecore.model import ABSENT, ArrayInfo, Codec, Missing, is_reducible
 from activecore.output.document import plain
-from activecore.output.words import bytes_words
+from activecore.sizes import bytes_words
 
 if TYPE_CHECKING:
     from activecore.array import ActiveArray

@@ -102,7 +102,7 @@ def progress_of(what: str, *, wanted: bool) -> Iterator[Progress | None]:
     )
     from rich.progress import Progress as Bar
 
-    from activecore.output.words import bytes_words
+    from activecore.sizes import bytes_words
 
     columns = (
         TextColumn("{task.description}", markup=False),

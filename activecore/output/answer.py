@@ -71,6 +71,8 @@ class Coordinate:
     """What the source calls the bounds."""
     span: tuple[float, float] | None = None
     """Of a reduced one: the least and the greatest coordinate that were selected."""
+    recurs: bool = False
+    """Whether bounds are those of cells that recur in time: a climatology (CF 7.4)."""
 
     @property
     def units(self) -> str | None:
@@ -113,6 +115,8 @@ class Answer:
     """Dimension coordinates first, in the order of the stored dimensions."""
     reduced: tuple[Reduced, ...] = ()
     """What was reduced, in the order of the stored dimensions."""
+    by: str = ""
+    """What was grouped, in words: ``"month of time"``."""
     weights: Mapping[str, str] = field(default_factory=dict)
     """Weighted dimensions, and the words for their weights."""
     selection: Mapping[str, str] = field(default_factory=dict)
@@ -121,6 +125,8 @@ class Answer:
     """The CF grid mapping that the variable refers to."""
     history: str = ""
     """One line: when, and by which command."""
+    global_attrs: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes of the source itself: title, institution, references."""
     run: Run | None = None
     """What the reduction cost."""
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from activecore.reductions import Reduction
 
-__all__ = ["NOT_FOR_ANSWERS", "answer_attributes", "portable_attributes", "squared"]
+__all__ = [
+    "NOT_FOR_ANSWERS",
+    "answer_attributes",
+    "global_attributes",
+    "portable_attributes",
+    "squared",
+]
 
 _STORAGE = frozenset(
     {
@@ -36,6 +42,11 @@ _DANGLING = frozenset({"ancillary_variables", "cell_measures", "formula_terms"})
 NOT_FOR_ANSWERS = _STORAGE | _DANGLING | {"actual_range", "bounds", "climatology"}
 """Attributes that no variable of an answer inherits."""
 
+_OF_THE_FILE = frozenset(
+    {"Conventions", "history", "title", "nco_openmp_thread_number", "_NCProperties"}
+)
+"""What is written anew, or describes how the source was made and not what it is."""
+
 _FLAGS = frozenset({"flag_masks", "flag_meanings", "flag_values"})
 _OF_THE_QUANTITY = frozenset(
     {"calendar", "cell_methods", "long_name", "standard_name", "units"}
@@ -62,6 +73,15 @@ def portable_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
         name: value
         for name, value in attrs.items()
         if name not in NOT_FOR_ANSWERS and not name.startswith("_Netcdf4")
+    }
+
+
+def global_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the attributes of a source that what is made of it keeps."""
+    return {
+        name: value
+        for name, value in attrs.items()
+        if name not in _OF_THE_FILE and not name.startswith("_")
     }
 
 
@@ -99,6 +119,7 @@ def answer_attributes(
     component: str | None = None,
     weights: Mapping[str, str] | None = None,
     weight_units: Iterable[str] = (),
+    groups: Callable[[str], str] | None = None,
 ) -> dict[str, Any]:
     """Adjust a variable's attributes to what a reduction made of it.
 
@@ -116,6 +137,8 @@ def answer_attributes(
         Weighted dimensions and the words for their weights.
     weight_units
         Units of the weights, where they have any; a weighted sum is multiplied by them.
+    groups
+        Writes the entry of ``cell_methods`` for a grouped dimension, given the method.
 
     Returns
     -------
@@ -136,9 +159,13 @@ def answer_attributes(
     method = row.cell_method if component is None else _METHOD_OF_COMPONENT.get(kind)
     if kind == "m2":
         found |= _about(found, "sum of squared deviations of {}", found.get("units"))
-    if method is not None and len(over) > 0:
-        entry = _cell_method(over, method, weights)
-        found["cell_methods"] = f"{found.get('cell_methods', '')} {entry}".strip()
+    if method is not None:
+        entries = [str(found.get("cell_methods", ""))]
+        entries += [_cell_method(over, method, weights)] if len(over) > 0 else []
+        entries += [] if groups is None else [groups(method)]
+        methods = " ".join(entries).strip()
+        if methods:
+            found["cell_methods"] = methods
     return found
 
 

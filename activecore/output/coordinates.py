@@ -90,6 +90,15 @@ class Neighbours:
             return None
         return self.read(name), self.dataset.variables[name].attrs
 
+    def bounds_along(self, dim: str) -> np.ndarray[Any, Any] | None:
+        """Read the selected bounds of a dimension's coordinate; None: it has none."""
+        name = self.coordinate_variable(dim)
+        if name is None:
+            return None
+        variable = self.dataset.variables[name]
+        bounds = self.find(str(variable.attrs.get("bounds", "")) or " ")
+        return None if bounds is None else self._bounds(bounds, variable)
+
     def read(self, name: str) -> Masked:
         """Read a variable, selected along its dimensions as the array is."""
         array = self.dataset[name]

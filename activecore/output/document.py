@@ -67,8 +67,11 @@ def _coordinate(coordinate: Coordinate) -> dict[str, Any]:
     if dates is not None:
         words = np.array(date_words(dates), dtype=object).reshape(dates.shape)
         found["dates"] = words.tolist()
-    if coordinate.role is Role.REDUCED and coordinate.bounds is not None:
-        found["bounds"] = plain(coordinate.bounds)
+    made = coordinate.role is Role.REDUCED or coordinate.recurs
+    if made and coordinate.bounds is not None:
+        found["climatology" if coordinate.recurs else "bounds"] = plain(
+            coordinate.bounds
+        )
     return found
 
 
@@ -102,6 +105,7 @@ def as_document(answer: Answer) -> dict[str, Any]:
         "over": [reduced.dim for reduced in answer.reduced],
         "selection": dict(answer.selection),
         "weights": dict(answer.weights),
+        "by": answer.by or None,
         "dims": list(answer.dims),
         "shape": list(answer.shape),
     }

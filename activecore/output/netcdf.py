@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activecore.output.answer import Answer, Coordinate, Field, Masked
+from activecore.output.attributes import global_attributes
 from activecore.output.document import plain
 from activecore.output.words import over_words, quantity_words
 from activecore.readers.cf import default_fill_value
@@ -37,9 +38,18 @@ def write_netcdf(answer: Answer, path: Path) -> None:
         file.attrs["Conventions"] = _CONVENTIONS
         field = answer.field
         what = quantity_words(field.attrs, field.name)
-        file.attrs["title"] = f"{what}: {over_words(answer)}"
-        if answer.history:
-            file.attrs["history"] = answer.history
+        kept = global_attributes(answer.global_attrs)
+        for name, value in kept.items():
+            plain_value = _attribute(value)
+            if plain_value is not None:
+                file.attrs[name] = plain_value
+        title = f"{what}: {over_words(answer)}"
+        of = str(answer.global_attrs.get("title", "")).strip()
+        file.attrs["title"] = f"{title} ({of})" if of else title
+        before = str(answer.global_attrs.get("history", "")).strip()
+        history = [line for line in (answer.history, before) if line]
+        if len(history) > 0:
+            file.attrs["history"] = "\n".join(history)
         for dim, length in zip(answer.dims, answer.shape, strict=True):
             file.dimensions[dim] = length
         for coordinate in answer.coordinates:
@@ -75,7 +85,7 @@ def _write_coordinate(
     attrs = dict(coordinate.attrs)
     bounds, name = coordinate.bounds, coordinate.bounds_name
     if bounds is not None and name not in taken:
-        attrs["bounds"] = name
+        attrs["climatology" if coordinate.recurs else "bounds"] = name
         if name not in file.variables:
             dims = (*coordinate.dims, _corners(file, bounds.shape[-1]))
             _write(file, Field(name, np.ma.MaskedArray(bounds), {}), dims)

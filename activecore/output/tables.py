@@ -55,8 +55,12 @@ def coordinate_columns(answer: Answer) -> Iterator[Column]:
 def _column(coordinate: Coordinate, dims: tuple[str, ...]) -> Column:
     places = tuple(dims.index(dim) for dim in coordinate.dims)
     dates = decode_dates(coordinate.values, coordinate.attrs)
-    if dates is None:
-        words: Any = coordinate.values
+    flags = _flags(coordinate)
+    if dates is None and flags is not None:
+        words: Any = flags
+        title = coordinate.name
+    elif dates is None:
+        words = coordinate.values
         title = heading(coordinate.name, coordinate.units)
     else:
         words = np.array(date_words(dates), dtype=object).reshape(dates.shape)
@@ -67,6 +71,19 @@ def _column(coordinate: Coordinate, dims: tuple[str, ...]) -> Column:
         return value if isinstance(value, str) else number_words(value)
 
     return title, cell
+
+
+def _flags(coordinate: Coordinate) -> Any:
+    """Give the words that a coordinate's numbers stand for (CF 3.5); None: for none."""
+    meanings = str(coordinate.attrs.get("flag_meanings", "")).split()
+    numbers = np.ravel(coordinate.attrs.get("flag_values", []))
+    if len(meanings) == 0 or len(meanings) != len(numbers):
+        return None
+    word_of = dict(zip(numbers.tolist(), meanings, strict=True))
+    found = [word_of.get(number) for number in coordinate.values.ravel().tolist()]
+    if None in found:
+        return None
+    return np.array(found, dtype=object).reshape(coordinate.values.shape)
 
 
 def _values(values: Masked) -> Callable[[tuple[int, ...]], str]:

@@ -14,7 +14,6 @@ from activecore.output.longitudes import CIRCLE
 from activecore.output.times import date_words, decode_dates
 
 __all__ = [
-    "bytes_words",
     "coordinate_words",
     "degrees_words",
     "elements_words",
@@ -42,6 +41,7 @@ _CELSIUS = frozenset(
     | {"degrees celsius"}
 )
 _POLE = 90.0
+_NOTHING_REDUCED = "every element, nothing reduced"
 _DAYS_WITH_HOURS = 7
 
 
@@ -158,8 +158,9 @@ def range_words(reduced: Reduced) -> str | None:
 
 def over_words(answer: Answer) -> str:
     """Say what was asked: ``"mean over time (1860-06-01 to 2099-06-01)"``."""
+    grouped = f", by {answer.by}" if answer.by else ""
     if len(answer.reduced) == 0:
-        return "every element, nothing reduced"
+        return f"{answer.reduction}{grouped}" if grouped else _NOTHING_REDUCED
     parts = []
     for reduced in answer.reduced:
         words = range_words(reduced)
@@ -169,7 +170,7 @@ def over_words(answer: Answer) -> str:
             parts.append(f"{reduced.dim} ({words or elements_words(reduced)})")
     weighted = [words for words in answer.weights.values() if words]
     by = f", weighted by {_listed(weighted)}" if weighted else ""
-    return f"{answer.reduction} over {_listed(parts)}{by}"
+    return f"{answer.reduction} over {_listed(parts)}{by}{grouped}"
 
 
 def elements_words(reduced: Reduced) -> str:
@@ -201,13 +202,3 @@ def where_words(answer: Answer) -> str:
 def _listed(words: Sequence[str]) -> str:
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def bytes_words(number: int) -> str:
-    """Write a number of bytes in SI units: ``"1.7 MB"``."""
-    size, unit = float(number), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if size < 1000:  # noqa: PLR2004 - SI units
-            break
-        size, unit = size / 1000, larger
-    return f"{size:.3g} {unit}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def read_characters(
     cell = index.chunk_shape
     grid = [-(-length // step) for length, step in zip(shape, cell, strict=True)]
     coords = np.array(list(itertools.product(*map(range, grid))), dtype=np.int64)
-    located = index.locate(coords.reshape(-1, len(shape)))
+    located = index.locate(coords.reshape(math.prod(grid), len(shape)))
     starts = located.offsets.tolist()
     ends = (located.offsets + located.sizes).tolist()
     sources = located.sources.tolist()

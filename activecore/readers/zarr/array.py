@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from activecore.errors import UnsupportedFormat
-from activecore.model import ArrayInfo, ChunkIndex, ChunkLayout, Scalar
+from activecore.errors import UnsupportedCodec, UnsupportedFormat
+from activecore.model import (
+    ArrayInfo,
+    ChunkIndex,
+    ChunkLayout,
+    Scalar,
+    is_reducible,
+)
 from activecore.readers.zarr import cf as zarr_cf
 from activecore.readers.zarr.codecs import ChunkEncoding, v2_encoding
 from activecore.readers.zarr.documents import Documents
@@ -19,7 +25,7 @@ from activecore.readers.zarr.shards import ShardIndex
 if TYPE_CHECKING:
     import fsspec
 
-__all__ = ["array_info"]
+__all__ = ["array_info", "encoding_of"]
 
 
 def array_info(
@@ -99,6 +105,37 @@ def array_info(
         version_source=version_source,
         source=source,
     )
+
+
+def encoding_of(document: ArrayDocument) -> dict[str, Any]:
+    """Say how an array is stored, in the words of xarray's Zarr backend.
+
+    ``_FillValue`` is there where xarray finds it among the attributes.
+    """
+    chunks, shards = document.grid, None
+    if is_reducible(document.dtype):
+        try:
+            _, sharding = _encoding(document)
+        except (UnsupportedCodec, UnsupportedFormat):
+            sharding = None  # who wants the numbers is told why there are none
+        if sharding is not None:
+            chunks, shards = sharding.chunk_shape, document.grid
+    found: dict[str, Any] = {
+        "dtype": document.dtype,
+        "chunks": chunks,
+        "shards": shards,
+    }
+    if is_reducible(document.dtype):
+        fill = zarr_cf.fill_attribute(
+            document.raw_attributes,
+            document.dtype,
+            document.fill_value,
+            document.zarr_format,
+            document.label,
+        )
+        if fill is not None:
+            found["_FillValue"] = fill
+    return found
 
 
 def _encoding(document: ArrayDocument) -> tuple[ChunkEncoding, Sharding | None]:

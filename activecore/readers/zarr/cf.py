@@ -39,7 +39,7 @@ import numpy as np
 from activecore.errors import UnsupportedFormat
 from activecore.model import Missing, Packing, Scalar
 
-__all__ = ["missing_rules", "packing", "stored_dtype"]
+__all__ = ["fill_attribute", "missing_rules", "packing", "stored_dtype"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,38 @@ def stored_dtype(attrs: Mapping[str, Any], dtype: np.dtype[Any]) -> np.dtype[Any
     return np.dtype(
         f"{dtype.byteorder}{'u' if kind == 'true' else 'i'}{dtype.itemsize}"
     )
+
+
+def fill_attribute(
+    attrs: Mapping[str, Any],
+    dtype: np.dtype[Any],
+    fill_value: Scalar | None,
+    zarr_format: int,
+    label: str,
+) -> Any:
+    """Give ``_FillValue`` as xarray finds it among the attributes; None: it does not.
+
+    Parameters
+    ----------
+    attrs, fill_value, zarr_format, label
+        As for ``missing_rules``.
+    dtype
+        Dtype of the storage, before ``_Unsigned``.
+
+    Raises
+    ------
+    UnsupportedFormat
+        ``_FillValue`` cannot be understood.
+    """
+    native = dtype.newbyteorder("=")
+    found = _fill_values(attrs, native, fill_value, zarr_format, label)
+    if not found:
+        return None
+    with np.errstate(over="ignore"):
+        try:
+            return native.type(found[0])
+        except (OverflowError, ValueError):
+            return found[0]
 
 
 def missing_rules(

@@ -34,7 +34,7 @@ from activecore.model import ArrayInfo, GroupInfo, VariableInfo, is_reducible
 from activecore.readers.base import Reader
 from activecore.readers.filesystem import filesystem_errors, is_local
 from activecore.readers.remote.filesystem import lasting
-from activecore.readers.zarr.array import array_info
+from activecore.readers.zarr.array import array_info, encoding_of
 from activecore.readers.zarr.documents import (
     DirectoryDocuments,
     Documents,
@@ -104,7 +104,7 @@ class ZarrReader(Reader):
                     dims=document.dims,
                     dtype=document.dtype.newbyteorder("="),
                     attrs=document.attrs,
-                    encoding={"dtype": document.dtype, "chunks": document.grid},
+                    encoding=encoding_of(document),
                 )
             except UnsupportedFormat as error:
                 logger.warning("%s: %s is left out: %s", self._path, name, error)
