@@ -13,6 +13,7 @@ from activecore.arguments import a_dtype, a_number
 from activecore.errors import SelectionError, UnsupportedDtype, UnsupportedReduction
 from activecore.execute import execute
 from activecore.explain import Explanation, explain
+from activecore.given import masked, put_into
 from activecore.grouped import GroupedArray
 from activecore.groups import Groups
 from activecore.html import array_html
@@ -30,8 +31,6 @@ from activecore.question import (
 from activecore.reductions import Reduction, reduction_of, unpack_values
 from activecore.selection import View, index_view, view_of, view_shape
 from activecore.session import Session
-from activecore.sizes import bytes_words
-from activecore.urls import public_url
 
 __all__ = ["ActiveArray"]
 
@@ -138,28 +137,8 @@ class ActiveArray(NamedReductions, NumPyProtocol):
         )
 
     def _repr_html_(self) -> str:
-        info = self._info
-        dims = ", ".join(
-            f"{dim}: {length}"
-            for dim, length in zip(self.dims, self.shape, strict=True)
-        )
-        stored = "" if self.dtype == info.dtype else f", stored as {info.dtype}"
-        codecs = [codec.id for one in info.layouts[:1] for codec in one.codecs]
-        cells = info.index.chunk_shape
-        chunks = f"contiguous, worked on in pieces of {cells}"
-        if self.chunks is not None:
-            grid = [-(-n // c) for n, c in zip(info.shape, self.chunks, strict=True)]
-            chunks = f"{self.chunks}, {math.prod(grid)} in all"
-        facts = [
-            ("dimensions", f"({dims})"),
-            ("dtype", f"{self.dtype}{stored}"),
-            ("size", f"{bytes_words(self.nbytes)} in memory, nothing is read yet"),
-            ("chunks", chunks),
-            ("codecs", ", ".join(codecs) or "none"),
-            ("backend", ", ".join(backend.name for backend in self._session.backends)),
-            ("source", public_url(info.source)),
-        ]
-        return array_html(self.name, "activecore.ActiveArray", facts, self.attrs)
+        names = [backend.name for backend in self._session.backends]
+        return array_html(self._info, self.dims, self.shape, self.dtype, names)
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -342,7 +321,7 @@ class ActiveArray(NamedReductions, NumPyProtocol):
             if len(question.weights) > 0:
                 names = (*names, "weight")
             given = {
-                name: _masked(value.reshape(shape), count.reshape(shape) > 0)
+                name: masked(value.reshape(shape), count.reshape(shape) > 0)
                 for name, value in zip(names, values, strict=True)
             }
             return {**given, "n": count.reshape(shape)[()]}
@@ -354,10 +333,10 @@ class ActiveArray(NamedReductions, NumPyProtocol):
         if dtype is not None:
             answer = answer.astype(dtype)
         if out is not None:
-            return _put_into(out, answer, valid)
+            return put_into(out, answer, valid)
         if row.name == "count":  # never masked: it is an answer even where it is 0
             return answer[()]
-        return _masked(answer, valid)
+        return masked(answer, valid)
 
     def explain(
         self,
@@ -444,32 +423,3 @@ class ActiveArray(NamedReductions, NumPyProtocol):
         )
         session.check_unchanged(self._info)
         return answer
-
-
-def _masked(values: Array, valid: Array) -> Any:
-    """Give an answer as users get it: masked, or a scalar if it has no dimensions."""
-    if values.ndim == 0:
-        return values[()] if valid else np.ma.masked
-    mask = np.ma.nomask if valid.all() else ~valid
-    return np.ma.MaskedArray(values, mask=mask)
-
-
-def _put_into(out: Array, values: Array, valid: Array) -> Array:
-    """Give an answer in an array of the user's, who must be able to see the mask."""
-    shape = out.shape if isinstance(out, np.ndarray) else type(out).__name__
-    if shape != values.shape:
-        raise SelectionError(
-            f"out must be an array of shape {values.shape}, not {shape}"
-        )
-    is_masked = isinstance(out, np.ma.MaskedArray)
-    if not (is_masked or valid.all()):
-        if out.dtype.kind != "f":
-            raise UnsupportedDtype(
-                f"the result is masked in places, which a plain array of {out.dtype} "
-                "cannot show; let out be a masked array"
-            )
-        values = np.where(valid, values, np.nan)
-    np.copyto(np.ma.getdata(out), values)
-    if is_masked:
-        out.mask = ~valid  # type: ignore[attr-defined]
-    return out

@@ -74,7 +74,7 @@ class Explanation:
         ]
         if len(set(self.choices.values())) > 1:
             lines += [
-                f"  would bring   {_size(size)} from {who}"
+                f"  would bring   {bytes_words(size)} from {who}"
                 for who, size in self.choices.items()
             ]
         lines += [f"  not asked     {refusal}" for refusal in self.refusals]

@@ -6,14 +6,18 @@ styles are in the fragment itself, and its colours follow those of the page.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-__all__ = ["Fact", "array_html", "dataset_html"]
+import numpy as np
 
-Fact = tuple[str, str]
-"""A name and what is said of it."""
+from activecore.model import ArrayInfo
+from activecore.sizes import bytes_words
+from activecore.urls import public_url
+
+__all__ = ["array_html", "dataset_html"]
 
 _STYLE = """
 <style>
@@ -68,21 +72,43 @@ def _card(title: str, kind: str, body: str) -> str:
 
 
 def array_html(
-    name: str, kind: str, facts: Sequence[Fact], attrs: Mapping[str, Any]
+    info: ArrayInfo,
+    dims: Sequence[str],
+    shape: Sequence[int],
+    dtype: np.dtype[Any],
+    backends: Sequence[str],
 ) -> str:
-    """Show one array.
+    """Show an array, or what is selected of one.
 
     Parameters
     ----------
-    name, kind
-        What it is called, and what it is.
-    facts
-        What is said of it, in order.
-    attrs
-        Its attributes.
+    info
+        The stored variable.
+    dims, shape, dtype
+        Of what is selected, unpacked.
+    backends
+        Names of those that would be asked.
     """
+    lengths = ", ".join(f"{d}: {n}" for d, n in zip(dims, shape, strict=True))
+    stored = "" if dtype == info.dtype else f", stored as {info.dtype}"
+    size = bytes_words(math.prod(shape) * dtype.itemsize)
+    codecs = [codec.id for layout in info.layouts[:1] for codec in layout.codecs]
+    chunks = f"contiguous, worked on in pieces of {info.index.chunk_shape}"
+    if info.chunks is not None:
+        grid = [-(-n // c) for n, c in zip(info.shape, info.chunks, strict=True)]
+        chunks = f"{info.chunks}, {math.prod(grid)} in all"
+    facts = [
+        ("dimensions", f"({lengths})"),
+        ("dtype", f"{dtype}{stored}"),
+        ("size", f"{size} in memory, nothing is read yet"),
+        ("chunks", chunks),
+        ("codecs", ", ".join(codecs) or "none"),
+        ("backend", ", ".join(backends)),
+        ("source", public_url(info.source)),
+    ]
     rows = [(_text(what), f"<code>{_text(said)}</code>") for what, said in facts]
-    return _card(name, kind, _table(rows) + _attributes(attrs))
+    body = _table(rows) + _attributes(info.attrs)
+    return _card(info.name, "activecore.ActiveArray", body)
 
 
 def dataset_html(

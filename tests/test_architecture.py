@@ -67,6 +67,7 @@ LAYERS = [
     "config",
     "discovery",
     "html",
+    "given",
     "named_reductions",
     "numpy_protocol",
     "grouped",
