@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+import numpy as np
 from xarray import (
     DataArray,
     Dataset,
@@ -92,7 +93,10 @@ class ActiveDataArray(NamedReductions):
         if array.size == 0:
             # There is nothing to read: xarray knows best what becomes of it.
             options = options_of(reduction, skipna, min_count, ddof)
-            nothing: DataArray = getattr(array, reduction)(dims, **labels, **options)
+            empty = array.copy(
+                deep=False, data=np.zeros(array.shape, dtype=array.dtype)
+            )
+            nothing: DataArray = getattr(empty, reduction)(dims, **labels, **options)
             return nothing
         pieces = self._located()
         labelled = getattr(blank_of(array, dims), reduction)(dims, **labels)

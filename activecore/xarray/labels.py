@@ -56,7 +56,7 @@ def blank_of(array: DataArray, dims: Iterable[Hashable]) -> DataArray:
     """
     first: Mapping[Any, slice] = {dim: slice(0, 2) for dim in dims}
     small = array.isel(first)
-    return small.copy(data=np.zeros(small.shape, dtype=array.dtype))
+    return small.copy(deep=False, data=np.zeros(small.shape, dtype=array.dtype))
 
 
 def filled(labelled: DataArray, values: Array, valid: NDArray[np.bool_]) -> DataArray:
@@ -69,4 +69,4 @@ def filled(labelled: DataArray, values: Array, valid: NDArray[np.bool_]) -> Data
             values = np.where(valid, values, np.nan)
         with np.errstate(over="ignore"):
             values = values.astype(dtype)
-    return labelled.copy(data=values)
+    return labelled.copy(deep=False, data=values)

@@ -166,6 +166,7 @@ def _located(
     # Positions along each dimension of the source, as seen along each axis.
     positions = [lines.positions for lines in seen[:ndim]]
     keys: list[Any] = [int(along[0][0]) for along in positions]
+    repeated = []
     for axis, length in enumerate(variable.shape):
         if length == 1:
             continue
@@ -174,10 +175,20 @@ def _located(
             for d, along in enumerate(positions)
             if (along[axis] != along[axis][0]).any()
         ]
-        if len(moving) != 1 or not isinstance(keys[moving[0]], int):
+        if len(moving) == 0:
+            repeated.append(axis)
+            continue
+        if len(moving) > 1 or not isinstance(keys[moving[0]], int):
             raise _not_orthogonal(name)
         of_axis[axis] = moving[0]
         keys[moving[0]] = _key(np.asarray(positions[moving[0]][axis], np.int64))
+    # One position again and again: along whichever dimension is left, it is the same.
+    fixed = [d for d, key in enumerate(keys) if isinstance(key, int)]
+    if len(repeated) > len(fixed):
+        raise _not_orthogonal(name)
+    for axis, d in zip(repeated, fixed, strict=False):
+        of_axis[axis] = d
+        keys[d] = np.full(variable.shape[axis], keys[d], dtype=np.int64)
     _check_inside(variable, name, keys, of_axis)
     kept = [d for d in range(ndim) if not isinstance(keys[d], int)]
     axes = tuple(None if d is None else kept.index(d) for d in of_axis)

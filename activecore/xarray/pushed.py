@@ -64,6 +64,8 @@ def push(
     ddof: float = 0,
 ) -> DataArray:
     """Answer by the backends, and put the answer in place of labelled zeros."""
+    if len(asked.axes) == 0 and len(asked.groups) == 0 and asked.reduction == "sum":
+        min_count = 1  # a sum over no dimension leaves what is missing as it is
     parts = parts_of(pieces, array.shape, asked)
     return finish(
         array,

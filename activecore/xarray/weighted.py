@@ -87,7 +87,9 @@ class ActiveWeighted:
         weights = self._weights.isel(
             {each: slice(0, 2) for each in dims if each in self._weights.dims}
         )
-        weighted = small.weighted(weights.copy(data=np.ones_like(weights.values)))
+        weighted = small.weighted(
+            weights.copy(deep=False, data=np.ones_like(weights.values))
+        )
         options = {} if name == "sum_of_weights" else {"skipna": skipna}
         labelled = getattr(weighted, name)(dims, keep_attrs=keep_attrs, **options)
         # One that is kept weighs all that is behind a value alike.
