@@ -38,6 +38,7 @@ def test_a_thousand_random_questions_are_answered_as_the_formats_oracles_do(acti
         answered.update(run.backends)
 
     ask()
-    # The server has had its part in it: it knows 6 of 13 dtypes, and a third of codecs.
-    assert answered["reductionist"] > 1000
-    assert answered["s3numpy"] > 1000
+    # Chunks, and most files have few: both have had their part in it. The server knows
+    # 6 of 13 dtypes and a third of the codecs.
+    assert answered["reductionist"] > 200
+    assert answered["s3numpy"] > 200
