@@ -70,7 +70,7 @@ def _next(pending: deque[tuple[T, Future[R]]], until: float | None) -> tuple[T, 
     try:
         return item, future.result(timeout=time_left(until))
     except FutureTimeout as error:
+        if future.done():  # this moment; or the work's own error is a TimeoutError
+            return item, future.result()
         future.cancel()
-        if not future.done():
-            raise BackendUnavailable(OVERDUE) from error
-        raise
+        raise BackendUnavailable(OVERDUE) from error

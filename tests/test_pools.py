@@ -143,6 +143,20 @@ def test_threads_of_others_are_told_when_a_run_is_over(tmp_path):
         assert len(traces(tmp_path, "batch")) == asked < 100
 
 
+def test_a_deadline_holds_where_an_executor_never_begins():
+    stop = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(stop.wait)
+        array = array_of(FIELD, (20, 9, 8))
+        session = Session(array._session.backends, None, executor=pool, deadline=0.2)
+        try:
+            with pytest.raises(BackendUnavailable, match="within its deadline"):
+                ActiveArray(array.info, session).mean()
+        finally:
+            stop.set()
+        assert busy.result() is True
+
+
 def test_a_record_counts_what_processes_do(pool, tmp_path):
     told = []
     with activecore.record(progress=lambda run: told.append(run.chunks)) as run:

@@ -19,12 +19,16 @@ T = TypeVar("T")
 _LOOK = 0.05
 """Seconds between two looks whether the run was stopped."""
 
+_began_in: int | None = None
+"""The process in which obstore was first used here. Its threads, which it has once for
+all stores, are not there in a forked child, where whatever asks it waits for ever."""
+
 
 class BackgroundLoop:
     """Runs coroutines for other threads, from the first one on until it is closed.
 
-    A process that was forked while the loop ran has no such thread, and obstore's own
-    threads are missing too: there every call raises at once.
+    A process that was forked after a loop ran has neither this thread nor obstore's
+    own, and a new loop would bring back only the first: every call raises at once.
 
     Parameters
     ----------
@@ -49,7 +53,7 @@ class BackgroundLoop:
         Raises
         ------
         BackendError
-            This is a forked child of the process that opened it, or it is closed.
+            It is closed, or this is a forked child of a process that had one.
         Cancelled
             The run that this thread works for was stopped.
         """
@@ -104,15 +108,15 @@ class BackgroundLoop:
         Raises
         ------
         BackendError
-            This is a forked child of the process that opened it, or it is closed.
+            It is closed, or this is a forked child of a process that had one.
         """
         if self._is_closed:
             self._refuse_closed()
-        if self._loop is not None and self._pid != os.getpid():
+        if _began_in not in (None, os.getpid()):
             raise BackendError(
-                f"{self._name} was opened in process {self._pid}, and this is a forked "
-                "child of it: open it again here, or make processes with 'spawn' or "
-                "'forkserver'"
+                f"{self._name}: object stores were read in process {_began_in}, and "
+                "this is a forked child of it, where that cannot go on: make processes "
+                "with 'spawn' or 'forkserver'"
             )
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
@@ -129,7 +133,8 @@ class BackgroundLoop:
             return future
 
     def _start(self) -> None:
-        self._pid = os.getpid()
+        global _began_in  # noqa: PLW0603 - obstore's threads are the process's too
+        _began_in = self._pid = os.getpid()
         loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=_serve, args=(loop,), name=f"activecore-{self._name}", daemon=True

@@ -239,11 +239,13 @@ def _in_child(backend, source, answers):
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_of_a_process_that_opened_it_raises_at_once(backend, source):
+@pytest.mark.parametrize("which", ["the parent's", "a new one"])
+def test_a_forked_child_of_a_process_that_read_raises_at_once(backend, source, which):
     backend.reduce_chunks(batch(source))
+    theirs = backend if which == "the parent's" else S3NumpyBackend(backend.options)
     context = multiprocessing.get_context("fork")
     answers = context.Queue()
-    child = context.Process(target=_in_child, args=(backend, source, answers))
+    child = context.Process(target=_in_child, args=(theirs, source, answers))
     child.start()
     try:
         text, took = answers.get(timeout=20)
@@ -251,7 +253,7 @@ def test_a_forked_child_of_a_process_that_opened_it_raises_at_once(backend, sour
     finally:
         child.kill()  # what hangs would keep this process from ending
     assert child.exitcode == 0
-    assert f"was opened in process {os.getpid()}" in text
+    assert f"read in process {os.getpid()}" in text
     assert "spawn" in text
     assert took < 1
     # And the parent goes on.
