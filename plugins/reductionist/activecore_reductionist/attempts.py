@@ -11,20 +11,12 @@ import tenacity
 from activecore import BackendUnavailable, check_cancelled
 from activecore_reductionist.connection import Arriving, Exchange, Transport
 from activecore_reductionist.errors import ReductionistUnavailable, error_of
+from activecore_s3numpy import may_be_obeyed, retry_after, seconds_to_wait
 
 __all__ = ["Attempts", "Dropped", "Received"]
 
 _PIECE = 1 << 20
 """Bytes of a reply that are read at once."""
-
-_FIRST_WAIT = 0.2
-"""Seconds that the first wait lasts at most; each further one may be twice as long."""
-
-_LONGEST_WAIT = 10.0
-"""Seconds that a wait of our own lasts at most."""
-
-_MOST_OBEYED = 60.0
-"""Seconds that a server may ask us to wait; with more, the request has failed."""
 
 _NAP = 0.1
 """Seconds after which a wait looks whether the run was stopped."""
@@ -174,7 +166,7 @@ class Attempts:
         if received.status != _OK:
             meant = error_of(received.status, body)
             if isinstance(meant, ReductionistUnavailable):
-                wait = _seconds(arriving.headers.get("retry-after"))
+                wait = retry_after(arriving.headers.get("retry-after"))
                 raise _Failed(str(meant), wait=wait, received=received)
         return received
 
@@ -268,25 +260,15 @@ class _Patience:
         if not isinstance(error, _Failed):
             return False
         self._drops += error.was_dropped
-        is_soon = error.wait is None or error.wait <= _MOST_OBEYED
+        is_soon = may_be_obeyed(error.wait)
         return error.is_retried and is_soon and self._drops < 2  # noqa: PLR2004 - once
 
 
-_BACKOFF = tenacity.wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT)
-
-
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Say how long to wait: what the server says, and ours, drawn from all its length.
-
-    So a thousand clients that were refused together do not come back together.
-    """
     error = None if state.outcome is None else state.outcome.exception()
-    told = 0.0
-    if isinstance(error, _Failed):
-        if error.was_dropped:
-            return 0.0
-        told = 0.0 if error.wait is None else error.wait
-    return told + float(_BACKOFF(state))
+    if not isinstance(error, _Failed):
+        return seconds_to_wait(state, None)
+    return 0.0 if error.was_dropped else seconds_to_wait(state, error.wait)
 
 
 def _sleep(seconds: float) -> None:
@@ -297,8 +279,3 @@ def _sleep(seconds: float) -> None:
         if left <= 0:
             return
         time.sleep(min(left, _NAP))
-
-
-def _seconds(text: str | None) -> float | None:
-    """Read a ``Retry-After``; a date in it counts as none."""
-    return float(text) if text is not None and text.strip().isdecimal() else None

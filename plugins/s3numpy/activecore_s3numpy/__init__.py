@@ -29,6 +29,9 @@ None where the user asked to be anonymous; ask for each request, because what ex
 renewed. ``client.endpoints.of_s3()`` gives the URL of the object store, and
 ``Address.parse(source)`` takes a source apart: ``address.place.name`` is the bucket,
 ``address.key`` the key.
+
+A client of a server of its own waits between attempts as this one does with
+``seconds_to_wait``, ``may_be_obeyed`` and ``retry_after``.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ from typing import TYPE_CHECKING
 from activecore import hookimpl
 from activecore_s3numpy.addresses import Address, Place, require_server
 from activecore_s3numpy.backend import S3NumpyBackend
+from activecore_s3numpy.backoff import may_be_obeyed, retry_after, seconds_to_wait
 from activecore_s3numpy.client import Client
 from activecore_s3numpy.credentials import CredentialProvider, Credentials
 from activecore_s3numpy.filesystem import ObjectFileSystem
@@ -57,7 +61,10 @@ __all__ = [
     "S3NumpyOptions",
     "S3Options",
     "activecore_backend",
+    "may_be_obeyed",
     "require_server",
+    "retry_after",
+    "seconds_to_wait",
 ]
 
 

@@ -14,13 +14,13 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.message import Message
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from activecore_s3numpy.backoff import http_date, retry_after
 from activecore_s3numpy.failures import Failure, RequestFailed, failure_of_status
 from activecore_s3numpy.replies import Ask, Meta, Reply
 
@@ -95,7 +95,7 @@ class DirectReads:
         except urllib.error.HTTPError as error:
             with error:
                 body = error.read(_MOST_OF_A_REFUSAL).decode("utf-8", "replace")
-                wait = _wait(error.headers.get("Retry-After"))
+                wait = retry_after(error.headers.get("Retry-After"))
                 failure = failure_of_status(error.code, body, wait=wait)
         except (OSError, HTTPException) as error:
             # Its text may hold the URL, and so the signature.
@@ -129,30 +129,8 @@ def _reply(ask: Ask, status: int, headers: Message, body: bytes) -> Reply:
         first, last, size = map(int, found.groups())
         extent = (first, last + 1)
     written = headers.get("Last-Modified")
-    meta = Meta(size, headers.get("ETag"), _date(written))
+    meta = Meta(size, headers.get("ETag"), http_date(written))
     return Reply(body, meta).checked(ask, extent)
-
-
-def _date(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
-
-
-def _wait(text: str | None) -> float | None:
-    """Read ``Retry-After``: seconds, or a date."""
-    if text is None:
-        return None
-    if text.strip().isdigit():
-        return float(text)
-    date = _date(text)
-    if date is None:
-        return None
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
 
 
 async def _in_thread(call: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""The one layer of retries: how often, how long between, and on what."""
+"""The one layer of retries: how often, and on what."""
 
 from __future__ import annotations
 
@@ -8,36 +8,13 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.stop import stop_after_attempt
-from tenacity.wait import wait_base, wait_random_exponential
 
+from activecore_s3numpy.backoff import may_be_obeyed, seconds_to_wait
 from activecore_s3numpy.failures import Failure, RequestFailed
 
 __all__ = ["with_retries"]
 
 T = TypeVar("T")
-
-_FIRST_WAIT = 0.2
-"""Seconds that the first wait lasts at most; each further one may be twice as long."""
-_LONGEST_WAIT = 10.0
-"""Seconds that a wait of our own lasts at most."""
-_MOST_OBEYED = 60.0
-"""Seconds that a server may ask us to wait; with more, the request has failed."""
-
-
-class _AsTold(wait_base):
-    """Waits as long as the server asks for, and some time between 0 and ours more.
-
-    Ours grows exponentially and is drawn from all of its length (full jitter), so that
-    a thousand clients that were refused together do not come back together.
-    """
-
-    def __init__(self) -> None:
-        self._own = wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT)
-
-    def __call__(self, state: RetryCallState) -> float:
-        failure = _failure(state.outcome.exception()) if state.outcome else None
-        told = 0.0 if failure is None or failure.wait is None else failure.wait
-        return told + self._own(state)
 
 
 async def with_retries(
@@ -85,7 +62,7 @@ async def with_retries(
 
     caller = AsyncRetrying(
         stop=stop_after_attempt(retries + 1),
-        wait=_AsTold(),
+        wait=_wait,
         retry=retry_if_exception(_is_worth_another),
         reraise=True,
     )
@@ -103,11 +80,14 @@ def _with_attempts(failure: Failure, attempts: int) -> Failure:
     return replace(failure, reason=f"{failure.reason} (tried {attempts} times)")
 
 
+def _wait(state: RetryCallState) -> float:
+    failure = None if state.outcome is None else _failure(state.outcome.exception())
+    return seconds_to_wait(state, None if failure is None else failure.wait)
+
+
 def _is_worth_another(error: BaseException) -> bool:
     failure = _failure(error)
-    if failure is None or not failure.is_retried:
-        return False
-    return failure.wait is None or failure.wait <= _MOST_OBEYED
+    return failure is not None and failure.is_retried and may_be_obeyed(failure.wait)
 
 
 def _failure(error: BaseException | None) -> Failure | None:
