@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_distributions import backend_source, install, install_metadata
 
 from activecore.cli.card import main
-from activecore.testing import FakeBackend, Rig
+from activecore.testing import BackendConformance, FakeBackend, Rig
 from activecore.testing.card import report_card
+from activecore.testing.measure import accuracies
 from activecore.testing.outcomes import checks
 
 RIGGED = """
@@ -104,6 +107,26 @@ def test_posix_keeps_every_obligation_without_a_rig_of_its_own():
     assert {one["operation"] for one in card["accuracies"]} >= {"sum", "moments"}
     assert all(one["error"] < 1e-14 for one in card["accuracies"])
     assert all(one["seconds"] > 0 for one in card["speeds"])
+
+
+def test_an_answer_that_is_no_number_is_not_called_exact():
+    class NoNumber(FakeBackend):
+        def reduce_chunks(self, batch):
+            partial = super().reduce_chunks(batch)
+            if any(value.dtype.kind != "f" for value in partial.values):
+                return partial
+            nothing = tuple(np.full_like(value, np.nan) for value in partial.values)
+            return dataclasses.replace(partial, values=nothing)
+
+    def bench():
+        backend = NoNumber()
+        suite = BackendConformance()
+        suite.put = backend.put
+        return suite, backend
+
+    errors = {(a.operation, a.dtype): a.error for a in accuracies(bench)}
+    assert errors["sum", "float32"] == errors["moments", "float64"] == np.inf
+    assert errors["count", "float32"] == 0
 
 
 def test_an_installed_rig_is_found_and_the_card_is_readable(told, rigged):

@@ -41,7 +41,8 @@ class Accuracy:
     dtype: str
     """Dtype of the elements."""
     error: float
-    """The largest relative error; 0: exact, infinite: the counts are wrong."""
+    """The largest relative error; 0: exact, infinite: a count is wrong, or
+    a value is no number."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def accuracies(bench: Bench) -> Iterator[Accuracy]:
 
 
 def _error(case: GoldenCase, partial: Partial) -> float:
-    """Give the largest error of an answer; infinite where a count is wrong."""
+    """Give the largest error of an answer; infinite where no size of it is right."""
     right = case.expected[0]
     behind = np.broadcast_to(partial.count[0], right.count.shape)
     if not np.array_equal(behind, right.count):
@@ -94,8 +95,13 @@ def _error(case: GoldenCase, partial: Partial) -> float:
         # Of sums, as a share of what went in; of moments, of the moment itself.
         size = np.abs(exact) if case.operation == "moments" else scale
         pairs = zip(off.ravel().tolist(), size.ravel().tolist(), strict=True)
-        errors += [o / s if s > 0 else math.inf for o, s in pairs if o > 0]
+        # Not o > 0, which a value that is no number would pass by unseen.
+        errors += [_share(o, s) for o, s in pairs if o != 0]
     return max(errors)
+
+
+def _share(off: float, size: float) -> float:
+    return off / size if size > 0 and math.isfinite(off) else math.inf
 
 
 def speeds(bench: Bench) -> Iterator[Speed]:
