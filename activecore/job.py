@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import threading
 import uuid
@@ -197,3 +198,13 @@ def _answers(work: Any, tasks: Iterable[Task], lanes: int) -> Iterator[BoxAnswer
     with ThreadPoolExecutor(min(lanes, len(boxes)), "activecore") as pool:
         for _, answer in in_order(pool, work, boxes, 2 * lanes):
             yield answer
+
+
+def _forget_the_parents() -> None:
+    # Their backends are the parent's, whose connections a forked child must not use.
+    global _lock  # noqa: PLW0603 - it may have been held when the process forked
+    _arrived.clear()
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_the_parents)

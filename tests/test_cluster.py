@@ -12,11 +12,10 @@ import types
 from collections import Counter
 
 import distributed
-import numpy as np
 import pytest
 from memory import MemoryBackend, array_of
 from pydantic import SecretStr
-from travelling import processes, traced, traces
+from travelling import FIELD, answers_of, processes, traced, traces
 
 import activecore
 from activecore.array import ActiveArray
@@ -30,13 +29,6 @@ from activecore.errors import (
 )
 from activecore.session import Session
 
-FIELD = np.random.default_rng(1).normal(280, 15, (140, 9, 8)).astype("f4")
-MONTHS = np.arange(140) // 5 % 12
-QUESTIONS = [
-    (reduction, axis)
-    for reduction in ("mean", "std", "count")
-    for axis in (None, 0, (1, 2))
-]
 SECRET = "hunter2-of-the-archive"  # noqa: S105 - it is made up
 
 
@@ -52,12 +44,6 @@ def cluster():
 def client(cluster):
     with distributed.Client(cluster) as client:
         yield client
-
-
-def answers_of(array):
-    answers = [array.reduce(*question) for question in QUESTIONS]
-    answers += [array[::3].read(), array.groupby(0, MONTHS).mean()]
-    return [np.ma.getdata(answer).tobytes() for answer in answers]
 
 
 def test_a_cluster_gives_the_same_bits(client, tmp_path):

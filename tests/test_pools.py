@@ -11,24 +11,16 @@ import threading
 import time
 import types
 
-import numpy as np
 import pytest
 from memory import MemoryBackend, array_of
-from travelling import processes, traced, traces
+from travelling import FIELD, answers_of, processes, traced, traces
 
 import activecore
 from activecore.array import ActiveArray
 from activecore.errors import BackendUnavailable, ChunkDecodeError, ConfigError
+from activecore.job import keep_job
 from activecore.lending import forget, lend
 from activecore.session import Session
-
-FIELD = np.random.default_rng(1).normal(280, 15, (140, 9, 8)).astype("f4")
-MONTHS = np.arange(140) // 5 % 12
-QUESTIONS = [
-    (reduction, axis)
-    for reduction in ("mean", "std", "max", "count")
-    for axis in (None, 0, (1, 2), 2)
-]
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +28,6 @@ def pool():
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
         yield pool
-
-
-def answers_of(array):
-    answers = [array.reduce(*question) for question in QUESTIONS]
-    answers += [array[::3].read(), array.groupby(0, MONTHS).mean()]
-    return [np.ma.getdata(answer).tobytes() for answer in answers]
 
 
 def test_processes_give_the_same_bits(pool, tmp_path):
@@ -118,6 +104,27 @@ def test_a_backend_nobody_uses_is_closed_to_make_room(tmp_path):
     for pickled in pickles:
         forget(pickled)
     assert len(traces(tmp_path, "closed")) == 10
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_none_of_the_jobs_and_backends_of_its_parent(tmp_path):
+    from travelling import Traced
+
+    pickled = pickle.dumps(Traced(tmp_path))
+    lent, job = lend(pickled), keep_job("a-number", b"")
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+
+    def tell():
+        theirs.send((keep_job("a-number", b"") is job, lend(pickled) is lent))
+
+    child = context.Process(target=tell)
+    child.start()
+    child.join(20)
+    assert ours.poll(0)
+    assert ours.recv() == (False, False)
+    assert keep_job("a-number", b"") is job
+    forget(pickled)
 
 
 def test_an_error_in_a_process_names_the_chunk_and_stops_the_run(pool, tmp_path):

@@ -7,11 +7,27 @@ import time
 import uuid
 from pathlib import Path
 
+import numpy as np
 from memory import MemoryBackend, array_of
 
 from activecore.array import ActiveArray
 from activecore.errors import ChunkDecodeError
 from activecore.session import Session
+
+FIELD = np.random.default_rng(1).normal(280, 15, (140, 9, 8)).astype("f4")
+MONTHS = np.arange(140) // 5 % 12
+QUESTIONS = [
+    (reduction, axis)
+    for reduction in ("mean", "std", "max", "count")
+    for axis in (None, 0, (1, 2), 2)
+]
+
+
+def answers_of(array):
+    """Give the bits of many answers of an array with the shape of ``FIELD``."""
+    answers = [array.reduce(*question) for question in QUESTIONS]
+    answers += [array[::3].read(), array.groupby(0, MONTHS).mean()]
+    return [np.ma.getdata(answer).tobytes() for answer in answers]
 
 
 class Traced(MemoryBackend):
