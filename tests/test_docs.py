@@ -14,6 +14,9 @@ import netCDF4
 import numpy as np
 import pytest
 
+import activecore
+import activecore.errors
+from activecore import hookspecs
 from activecore.config import load_settings
 
 ROOT = Path(__file__).parent.parent
@@ -116,6 +119,14 @@ def test_every_page_has_a_place_in_the_site():
     for page in (ROOT / "docs").rglob("*.md"):
         name = page.relative_to(ROOT / "docs").as_posix()
         assert re.match(r"decisions/0", name) or name in site, name
+
+
+def test_every_public_name_is_in_the_reference():
+    pages = sorted((ROOT / "docs" / "reference").glob("*.md"))
+    text = "\n".join(page.read_text() for page in pages)
+    # These pages take in whole modules.
+    listed = {*re.findall(r"\w+", text), *activecore.errors.__all__, *hookspecs.__all__}
+    assert [name for name in activecore.__all__ if name not in listed] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
