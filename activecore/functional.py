@@ -295,6 +295,6 @@ def _cast(value: Any, dtype: np.dtype[Any]) -> Scalar | None:
     is_weak = dtype.kind == "f" and type(value) is float
     is_nan = cast != cast and value != value  # noqa: PLR0124 - true for NaN alone
     if is_weak or is_nan or cast == value:
-        return cast  # type: ignore[no-any-return]
+        return cast  # type: ignore[no-any-return] # NumPy types it as Any
     logger.warning("missing rule %r is ignored, %s cannot hold it", value, dtype)
     return None

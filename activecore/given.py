@@ -39,5 +39,5 @@ def put_into(out: Array, values: Array, valid: Array) -> Array:
         values = np.where(valid, values, np.nan)
     np.copyto(np.ma.getdata(out), values)
     if is_masked:
-        out.mask = ~valid  # type: ignore[attr-defined]
+        out.mask = ~valid  # type: ignore[attr-defined] # is_masked says so
     return out

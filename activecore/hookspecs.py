@@ -26,7 +26,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def activecore_backend() -> type[StorageBackend]:  # type: ignore[empty-body]
+def activecore_backend() -> type[StorageBackend]:  # type: ignore[empty-body] # pluggy calls the plugins'
     """Return the backend class that this plugin provides.
 
     Called once per process, when the backend is first named. The class's ``name``
@@ -36,7 +36,7 @@ def activecore_backend() -> type[StorageBackend]:  # type: ignore[empty-body]
 
 
 @hookspec
-def activecore_reader() -> type[Reader]:  # type: ignore[empty-body]
+def activecore_reader() -> type[Reader]:  # type: ignore[empty-body] # pluggy calls the plugins'
     """Return the reader class that this plugin provides.
 
     Called once per process, when the reader is first named, or when no built-in

@@ -90,7 +90,7 @@ def _index(item: range | NDArray[np.int64], key: object, where: str) -> Dimensio
     if isinstance(key, (bool, np.bool_)):
         raise SelectionError(f"{where}: a single boolean is no index")
     try:
-        return _at(item, operator.index(key), where)  # type: ignore[arg-type]
+        return _at(item, operator.index(key), where)  # type: ignore[arg-type] # what it is not, it refuses
     except TypeError:
         pass
     positions = _positions(key, length, where)

@@ -66,7 +66,7 @@ def _zlib_all(encoded: Sequence[Buffer], out: Bytes) -> list[int]:
         library.DeflateError,
     )
     # Through memoryviews: NumPy takes longer to copy 2 kB than libdeflate to check it.
-    memory, others = memoryview(out.reshape(-1)), []  # type: ignore[arg-type]
+    memory, others = memoryview(out.reshape(-1)), []  # type: ignore[arg-type] # an array is a buffer, as of Python 3.12
     for position, buffer in enumerate(encoded):
         try:
             decoded = decompress(buffer, size)

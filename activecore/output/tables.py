@@ -43,7 +43,7 @@ def coordinate_columns(answer: Answer) -> Iterator[Column]:
         coordinate = answer.coordinate_of(dim)
         if coordinate is None:
             place = answer.dims.index(dim)
-            yield dim, lambda row, place=place: str(row[place])  # type: ignore[misc]
+            yield dim, lambda row, place=place: str(row[place])  # type: ignore[misc] # a default binds this turn's
         else:
             yield _column(coordinate, answer.dims)
     for coordinate in answer.coordinates:

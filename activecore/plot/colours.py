@@ -75,7 +75,7 @@ def colour_bar(
     if field.values.dtype.kind == "b":
         bar.set_ticks([0, 1], labels=["false", "true"])
     else:
-        bar.formatter.set_useOffset(False)  # type: ignore[attr-defined]
+        bar.formatter.set_useOffset(False)  # type: ignore[attr-defined] # a ScalarFormatter, here
         label = quantity_words(field.attrs, field.name)
         bar.set_label(units_words(field.units) or label)
     bar.outline.set_linewidth(0.5)

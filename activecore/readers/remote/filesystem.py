@@ -65,7 +65,7 @@ def lasting(fs: fsspec.AbstractFileSystem) -> fsspec.AbstractFileSystem:
     return fs.inner if isinstance(fs, RememberingFileSystem) else fs
 
 
-class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc]
+class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
     """A filesystem that knows what one path is, and holds what was read of that file.
 
     All other paths are the inner filesystem's business. It is for opening: what stays

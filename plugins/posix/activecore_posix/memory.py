@@ -47,8 +47,8 @@ class _Scratch(threading.local):
             start += (place - start) % _PAGE
         self._used = start + size
         if self._used <= len(self._block):
-            return memoryview(self._block[start : self._used])  # type: ignore[arg-type]
-        return memoryview(_aligned(size))  # type: ignore[arg-type]
+            return memoryview(self._block[start : self._used])  # type: ignore[arg-type] # an array is a buffer, as of Python 3.12
+        return memoryview(_aligned(size))  # type: ignore[arg-type] # an array is a buffer, as of Python 3.12
 
 
 scratch = _Scratch()
