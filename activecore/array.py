@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn, Self, TypeAlias
 
 import numpy as np
@@ -17,7 +18,7 @@ from activecore.given import masked, put_into
 from activecore.grouped import GroupedArray
 from activecore.groups import Groups
 from activecore.html import array_html
-from activecore.model import ArrayInfo, is_reducible
+from activecore.model import ArrayInfo, ReadingIndex, is_reducible
 from activecore.named_reductions import NamedReductions
 from activecore.numpy_protocol import NumPyProtocol
 from activecore.plan import Plan, make_plan
@@ -411,15 +412,17 @@ class ActiveArray(NamedReductions, NumPyProtocol):
             )
 
     def _run(self, question: Question, plan: Plan) -> tuple[tuple[Array, ...], Array]:
-        session = self._session
+        session, info = self._session, self._info
+        if isinstance(info.index, ReadingIndex):
+            info = replace(info, index=info.index.for_run())
         answer = execute(
             question,
             plan,
-            self._info,
+            info,
             session.chain(),
             threads=session.threads,
             executor=session.executor,
             deadline=session.deadline,
         )
-        session.check_unchanged(self._info)
+        session.check_unchanged(info)
         return answer

@@ -11,7 +11,7 @@ from activecore.backend import StorageBackend
 from activecore.choose import Chain
 from activecore.errors import ConfigError, SourceChanged
 from activecore.execute import Workers
-from activecore.model import ArrayInfo, source_version
+from activecore.model import ArrayInfo, RunIndex, source_version
 
 if TYPE_CHECKING:
     import fsspec
@@ -71,6 +71,8 @@ class Session:
         SourceChanged
             It was written to, or is gone.
         """
+        if isinstance(info.index, RunIndex):
+            info.index.check_unchanged()
         if info.version is None:
             return
         path = info.version_source

@@ -158,6 +158,15 @@ def test_a_store_that_does_not_confirm_what_it_was_is_no_error(
     assert entries(cache) == []
 
 
+def test_two_objects_of_one_path_are_kept_apart_by_their_names():
+    # The path of a bare key is the same in each bucket that is configured for it.
+    keys = {
+        Key.of(FarFileSystem(), "x.nc", {"name": name, "size": 1, "ETag": '"e"'}).name
+        for name in ("s3://one/x.nc", "s3://two/x.nc")
+    }
+    assert len(keys) == 2
+
+
 @pytest.mark.parametrize(
     ("info", "fsid"),
     [

@@ -25,10 +25,12 @@ from zarr_stores import (
     writing,
 )
 
+import activecore as ac
 from activecore.errors import (
     ChunkDecodeError,
     ChunkError,
     ChunkReadError,
+    SourceChanged,
     UnsupportedCodec,
     UnsupportedFormat,
 )
@@ -411,3 +413,76 @@ class TestRefused:
 
     def test_a_suffix_range_of_an_object_works_here(self, simple):
         assert len(LOCAL.cat_file(str(shard_of(simple)), start=-68)) == 68
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """Eight numbers, four inner chunks, one shard; and a way to write them anew."""
+
+    def write(*values):
+        make(tmp_path / "x", np.array(values), (8,), ShardingCodec(chunk_shape=(2,)))
+
+    def write_shard(*values):
+        metadata = (tmp_path / "x" / "zarr.json").stat()
+        array = zarr.open_array(tmp_path / "x", mode="r+")
+        with writing():
+            array[...] = np.array(values)
+        assert (tmp_path / "x" / "zarr.json").stat().st_mtime == metadata.st_mtime
+
+    with writing():
+        zarr.open_group(tmp_path, mode="w", zarr_format=3)
+    write(1.0, 1, 2, 2, 3, 3, 4, 4)
+    return ac.open(str(tmp_path)), tmp_path / "x" / "c" / "0", write_shard
+
+
+# The first chunk is all fill value now, and so is not there: all others lie elsewhere.
+MOVED = (0.0, 0, 20, 20, 30, 30, 40, 40)
+
+
+def test_a_shard_that_was_written_anew_since_the_last_run_is_source_changed(shards):
+    dataset, _, write = shards
+    array = dataset["x"]
+    assert array.sum() == 20
+    write(*MOVED)
+    with pytest.raises(SourceChanged, match="c/0 was written anew"):
+        array.sum()
+    assert array.sum() == 180
+
+
+def test_a_shard_that_is_written_anew_in_a_run_is_source_changed(shards, monkeypatch):
+    dataset, _, write = shards
+    array = dataset["x"]
+    backend = array._session.backends[0]
+    reduce = backend.reduce_chunks
+
+    def late(batch):
+        write(*MOVED)
+        return reduce(batch)
+
+    monkeypatch.setattr(backend, "reduce_chunks", late)
+    with pytest.raises(SourceChanged, match="c/0 was written anew"):
+        array.sum()
+
+
+def test_a_shard_that_is_removed_in_a_run_is_source_changed(shards, monkeypatch):
+    dataset, path, _ = shards
+    array = dataset["x"]
+    backend = array._session.backends[0]
+    reduce = backend.reduce_chunks
+
+    def early(batch):
+        answer = reduce(batch)
+        path.unlink()
+        return answer
+
+    monkeypatch.setattr(backend, "reduce_chunks", early)
+    with pytest.raises(SourceChanged, match="c/0 was removed"):
+        array.sum()
+
+
+def test_a_shard_of_which_only_values_changed_is_read_as_it_is(shards):
+    dataset, _, write = shards
+    array = dataset["x"]
+    assert array.sum() == 20
+    write(1.0, 1, 2, 2, 3, 3, 4, 5)
+    assert array.sum() == 21

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ __all__ = [
     "GroupInfo",
     "Located",
     "Packing",
+    "ReadingIndex",
+    "RunIndex",
     "VariableInfo",
     "is_reducible",
     "source_version",
@@ -121,6 +123,30 @@ class ChunkIndex(Protocol):
         Located
             Columns of length n, in the order of ``coords``.
         """
+        ...
+
+
+@runtime_checkable
+class RunIndex(ChunkIndex, Protocol):
+    """An index as one run asks it, which knows what it said from what it had read."""
+
+    def check_unchanged(self) -> None:
+        """Make sure that what was said still holds. Called at the end of the run.
+
+        Raises
+        ------
+        SourceChanged
+            What it was read from is another now, or is gone.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadingIndex(ChunkIndex, Protocol):
+    """An index that reads when it is asked, from what may be written anew."""
+
+    def for_run(self) -> RunIndex:
+        """Give the index for one run; runs may be under way in several threads."""
         ...
 
 

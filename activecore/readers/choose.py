@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from activecore.errors import (
     ActiveCoreError,
     AuthenticationError,
+    BackendError,
     SourceNotFound,
     UnsupportedFormat,
 )
@@ -47,8 +48,8 @@ def head_of(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
 
     Raises
     ------
-    SourceNotFound, AuthenticationError, UnsupportedFormat
-        There is nothing, it may not be read, or it is empty.
+    SourceNotFound, AuthenticationError, UnsupportedFormat, BackendError
+        There is nothing, it may not be read, it is empty, or it cannot be read.
     """
     try:
         info = fs.info(path)
@@ -70,7 +71,7 @@ def head_of(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise SourceNotFound(f"{path} is a link that leads to itself") from error
-        raise
+        raise BackendError(f"{path} could not be read: {error}") from error
     if not head:
         raise UnsupportedFormat(f"{path} is empty")
     return head

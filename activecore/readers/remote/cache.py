@@ -69,8 +69,10 @@ class Key:
             return None
         if etag.strip('"') == "":
             return None
+        # A path may leave out what the filesystem adds: the bucket, for one.
+        name = str(info.get("name") or path)
         try:
-            return cls(str(fs.fsid), path, int(size), etag)
+            return cls(str(fs.fsid), name, int(size), etag)
         except NotImplementedError:
             return None
 

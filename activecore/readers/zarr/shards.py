@@ -3,14 +3,20 @@
 A shard is an object that holds chunks and, at its start or end, a table of where each
 lies. ``locate`` reads the tables of the shards that are asked for, all together, and
 keeps the latest ones.
+
+Whoever writes one chunk writes its whole shard anew, where each chunk may lie elsewhere
+then. So each run holds the tables that it went by to those that are there at its end:
+a chunk is never taken from a place that is another's now.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
+import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +26,7 @@ from activecore.errors import (
     ChunkDecodeError,
     ChunkError,
     ChunkReadError,
+    SourceChanged,
     UnsupportedFormat,
 )
 from activecore.model import ABSENT, ChunkIndex, Located
@@ -29,10 +36,12 @@ from activecore.readers.zarr.pipeline import Sharding
 if TYPE_CHECKING:
     import fsspec
 
-__all__ = ["ShardIndex"]
+__all__ = ["RunShardIndex", "ShardIndex"]
 
 Table = NDArray[np.int64]
 """Offset and size of each chunk of a shard, shape (chunks, 2); offset -1: absent."""
+Seen: TypeAlias = "dict[tuple[int, ...], bytes]"
+"""By coordinates of a shard: the digest of the table that was gone by."""
 
 _READ_BYTES = 32 << 20
 """How much of tables is read in one go."""
@@ -89,18 +98,34 @@ class ShardIndex:
             msg = f"{variable}: a shard has {self._chunks} chunks"
             raise UnsupportedFormat(msg)
         self._strides = np.array(strides, dtype=np.int64)
-        self._tables: OrderedDict[tuple[int, ...], Table] = OrderedDict()
+        self._tables: OrderedDict[tuple[int, ...], tuple[Table, bytes]] = OrderedDict()
+        self._lock = threading.Lock()  # runs in several threads share the tables
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_tables": OrderedDict()}
+        return {**self.__dict__, "_tables": OrderedDict(), "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    def for_run(self) -> RunShardIndex:
+        """Give the index for one run, which can tell whether it still holds."""
+        return RunShardIndex(self)
 
     @property
     def chunk_shape(self) -> tuple[int, ...]:
         """Shape of an inner chunk."""
         return self._sharding.chunk_shape
 
-    def locate(self, coords: NDArray[np.int64]) -> Located:
+    def locate(self, coords: NDArray[np.int64], seen: Seen | None = None) -> Located:
         """Say where these inner chunks lie; reads the tables of their shards.
+
+        Parameters
+        ----------
+        coords
+            Grid coordinates of inner chunks, shape (n, d).
+        seen
+            Where the tables that were gone by are noted; None: nowhere.
 
         Raises
         ------
@@ -127,7 +152,7 @@ class ShardIndex:
         for first in range(0, len(shard_coords), together):
             some = shard_coords[first : first + together]
             shards = self._shards.locate(some)
-            tables = self._read(some, shards)
+            tables = self._read(some, shards, {} if seen is None else seen)
             for place, table in enumerate(tables):
                 if table is None:
                     continue
@@ -142,18 +167,54 @@ class ShardIndex:
                 located.layouts[rows] = np.where(present, shards.layouts[place], ABSENT)
         return located
 
-    def _read(self, coords: NDArray[np.int64], shards: Located) -> list[Table | None]:
+    def check_unchanged(self, seen: Seen) -> None:
+        """Make sure that shards still have the tables that were gone by.
+
+        Raises
+        ------
+        SourceChanged
+            One has another, or is gone.
+        ChunkReadError
+            That could not be found out.
+        """
+        keys = list(seen)
+        together = max(1, _READ_BYTES // self._table_bytes)
+        for first in range(0, len(keys), together):
+            some = keys[first : first + together]
+            shards = self._shards.locate(np.array(some, dtype=np.int64))
+            answers = self._answers(shards, list(range(len(some))))
+            for place, (key, answer) in enumerate(zip(some, answers, strict=True)):
+                source = str(shards.sources[place])
+                is_gone = isinstance(answer, FileNotFoundError)
+                if isinstance(answer, BaseException) and not is_gone:
+                    msg = f"the index of the shard cannot be read again: {answer}"
+                    error = ChunkReadError(msg)
+                    error.variable, error.source = self._variable, source
+                    raise error from answer
+                if is_gone or _digest(bytes(answer)) != seen[key]:
+                    with self._lock:
+                        self._tables.pop(key, None)
+                    what = "removed" if is_gone else "written anew"
+                    raise SourceChanged(
+                        f"{source} was {what} after its index was read; open it again"
+                    )
+
+    def _read(
+        self, coords: NDArray[np.int64], shards: Located, seen: Seen
+    ) -> list[Table | None]:
         """Give the table of each shard; None: there is no such shard."""
         keys = [tuple(row) for row in coords.tolist()]
+        with self._lock:
+            kept = [self._tables.get(key) for key in keys]
+            for key, known in zip(keys, kept, strict=True):
+                if known is not None:
+                    self._tables.move_to_end(key)
         wanted = [
             place
-            for place, key in enumerate(keys)
-            if key not in self._tables and shards.layouts[place] != ABSENT
+            for place, known in enumerate(kept)
+            if known is None and shards.layouts[place] != ABSENT
         ]
-        tables: list[Table | None] = [self._tables.get(key) for key in keys]
-        starts, ends = self._extents(shards, wanted)
-        sources = [str(shards.sources[place]) for place in wanted]
-        answers = read_all(self._fs, sources, starts, ends)
+        answers = self._answers(shards, wanted)
         for place, answer in zip(wanted, answers, strict=True):
             is_object = shards.sizes[place] == -1
             if isinstance(answer, FileNotFoundError) and is_object:
@@ -164,12 +225,22 @@ class ShardIndex:
                 error.variable = self._variable
                 error.source = str(shards.sources[place])
                 raise
-            tables[place] = table
-            self._keep(keys[place], table)
-        for place, key in enumerate(keys):
-            if tables[place] is not None and key in self._tables:
-                self._tables.move_to_end(key)
-        return tables
+            kept[place] = table, _digest(bytes(answer))
+        for place, (key, known) in enumerate(zip(keys, kept, strict=True)):
+            # What lies in one object with all else has the version of that object.
+            if known is not None and shards.sizes[place] == -1:
+                seen.setdefault(key, known[1])
+        for place in wanted:
+            known = kept[place]
+            if known is not None:
+                self._keep(keys[place], known)
+        return [None if known is None else known[0] for known in kept]
+
+    def _answers(self, shards: Located, places: list[int]) -> list[Any]:
+        """Read the tables of some of these shards, as bytes or exceptions."""
+        starts, ends = self._extents(shards, places)
+        sources = [str(shards.sources[place]) for place in places]
+        return read_all(self._fs, sources, starts, ends)
 
     def _extents(
         self, shards: Located, places: list[int]
@@ -224,10 +295,42 @@ class ShardIndex:
         table[~absent] = present.astype(np.int64)
         return table
 
-    def _keep(self, key: tuple[int, ...], table: Table) -> None:
-        self._tables[key] = table
-        while len(self._tables) * table.nbytes > _KEPT_BYTES:
-            self._tables.popitem(last=False)
+    def _keep(self, key: tuple[int, ...], known: tuple[Table, bytes]) -> None:
+        with self._lock:
+            self._tables[key] = known
+            while len(self._tables) * known[0].nbytes > _KEPT_BYTES:
+                self._tables.popitem(last=False)
+
+
+class RunShardIndex:
+    """A shard index as one run asks it.
+
+    Parameters
+    ----------
+    index
+        The index, which keeps tables from one run to the next.
+    """
+
+    def __init__(self, index: ShardIndex) -> None:
+        self._index = index
+        self._seen: Seen = {}
+
+    @property
+    def chunk_shape(self) -> tuple[int, ...]:
+        """Shape of an inner chunk."""
+        return self._index.chunk_shape
+
+    def locate(self, coords: NDArray[np.int64]) -> Located:
+        """Say where these inner chunks lie. See ``ShardIndex``."""
+        return self._index.locate(coords, self._seen)
+
+    def check_unchanged(self) -> None:
+        """Make sure that what was said holds still. See ``ShardIndex``."""
+        self._index.check_unchanged(self._seen)
+
+
+def _digest(raw: bytes) -> bytes:
+    return hashlib.blake2b(raw, digest_size=16).digest()
 
 
 def _unique_rows(

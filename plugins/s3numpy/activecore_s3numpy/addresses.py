@@ -13,6 +13,8 @@ __all__ = ["Address", "Place", "require_server"]
 
 Scheme = Literal["s3", "http", "https"]
 
+_BUCKET = re.compile(r"[A-Za-z0-9._:-]{1,255}")
+"""What buckets are called; a colon is Ceph's, behind the name of a tenant."""
 _WEB: frozenset[str] = frozenset({"http", "https"})
 
 
@@ -65,18 +67,38 @@ class Address:
                     f"{url} names no bucket: write s3://bucket/key, or set the option "
                     "bucket"
                 )
-            return cls(Place("s3", bucket), url.strip("/"))
+            return cls._of_s3(url, bucket, url.strip("/"))
         scheme = scheme.lower()
         if scheme in ("s3", "s3a"):
             name, _, key = rest.partition("/")
+            # A secret may hold a slash, so that the bucket would seem to end there.
+            if "@" in name or (":" in name and "@" in key):
+                raise ConfigError(
+                    "an s3:// URL holds a key or a secret before '@': it would stand "
+                    "in every message; set the options key and secret instead"
+                )
             if not name:
                 raise ConfigError(f"{url} names no bucket: write s3://bucket/key")
-            return cls(Place("s3", name), key.strip("/"))
+            return cls._of_s3(url, name, key)
         if scheme in _WEB:
             return cls._of_web(url)
         raise ConfigError(
             f"s3:// and https:// URLs can be read here, not {scheme}:// URLs"
         )
+
+    @classmethod
+    def _of_s3(cls, url: str, bucket: str, key: str) -> Address:
+        if _BUCKET.fullmatch(bucket) is None:
+            raise ConfigError(f"{bucket!r} is no name of a bucket")
+        # A slash at the end is how people write prefixes; one at the beginning, or two
+        # on end, are part of the name of an object, for which obstore cannot ask.
+        key = key.rstrip("/")
+        if key and not {"", ".", ".."}.isdisjoint(key.split("/")):
+            raise ConfigError(
+                f"{url}: a key that begins with / or has empty parts, . or .. between "
+                "slashes cannot be asked for"
+            )
+        return cls(Place("s3", bucket), key)
 
     @classmethod
     def _of_web(cls, url: str) -> Address:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -183,8 +184,10 @@ class Requests:
         async with self._places:
             try:
                 return await call()
-            except RequestFailed:
-                raise
+            except RequestFailed as error:
+                # What a server says may repeat what it was told.
+                reason = self._redacted(error.failure.reason)
+                failure = replace(error.failure, reason=reason)
             except Exception as error:  # noqa: BLE001 - told apart by its text
                 failure = failure_of(error, self._redacted)
         # Outside of the handler: what obstore raised may hold what must not be shown.

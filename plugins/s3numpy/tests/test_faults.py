@@ -205,6 +205,13 @@ def test_retry_after_is_waited_for(tas, proxy, elements):
     assert time.monotonic() - begin >= 2
 
 
+@pytest.mark.parametrize("text", ["\xb2", "soon", "-1", "9" * 400])
+def test_a_retry_after_that_says_nothing_is_no_error_of_its_own(tas, proxy, text):
+    proxy.fail(slow_down(text), method="GET")
+    with pytest.raises(ac.BackendUnavailable, match="HTTP 503 SlowDown"):
+        tas.sum()
+
+
 def test_every_read_of_a_chunk_carries_the_etag_and_the_range(
     store, url, watched, elements
 ):

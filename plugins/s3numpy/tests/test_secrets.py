@@ -113,6 +113,20 @@ def test_a_failing_call_shows_no_secret(store, proxy, caplog, capfd, fault):
     assert_nothing_hidden_in("\n".join(shown))
 
 
+def test_the_attempt_after_a_refusal_shows_no_secret(store, proxy):
+    source = store.put("data", "secrets", bytes(64))
+    options = store.options(
+        endpoint_url=proxy.url, key=KEY, secret=SECRET, token=TOKEN, retries=1, timeout=2
+    )  # fmt: skip
+    proxy.fail(slow_down("0"), times=1)
+    proxy.fail(Reply(403, (TALKATIVE % "AccessDenied").encode()))
+    backend = S3NumpyBackend(options)
+    with pytest.raises(ac.AuthenticationError, match="no good") as caught:
+        backend.read_range(source, 0, 8)
+    backend.close()
+    assert_nothing_hidden_in(everything_of(caught.value))
+
+
 def _plain(options):
     return {
         "endpoint_url": options.endpoint_url, "key": KEY, "secret": SECRET, "token": TOKEN,
