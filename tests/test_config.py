@@ -544,6 +544,31 @@ def test_the_largest_chunk_is_configured_for_every_backend(write, mystore):
     assert backend_class("mystore")().max_chunk_bytes == 2 << 30
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'secret "{SECRET}"'.encode(),
+        f"secret = '{SECRET}' \xff".encode("latin-1"),
+        f"threads = '{SECRET}'".encode(),
+    ],
+    ids=["no TOML", "no UTF-8", "no number"],
+)
+def test_a_refusal_keeps_no_error_that_holds_the_text(write, content):
+    # What pickles errors for a cluster takes along even a chain that is not shown.
+    write("").write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+def test_an_option_s_refusal_keeps_no_error_that_holds_the_values(mystore):
+    with pytest.raises(ConfigError) as caught:
+        mystore.make({"secret": ["a list"]})
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
 def secret_of(settings, kind, **where):
     return options(settings, kind, **where).get("secret")
 

@@ -166,11 +166,14 @@ def _comparable(url: str) -> str:
 
 def _routes(value: object) -> object:
     if isinstance(value, str):
+        is_json = True
         try:
             value = json.loads(value)
         except ValueError:
-            # Not chained: the error holds the text.
-            raise ValueError("is not JSON") from None
+            is_json = False
+        if not is_json:
+            # Outside of the handler: the error holds the text.
+            raise ValueError("is not JSON")
     if isinstance(value, Mapping):
         # By prefix, as several files are merged.
         value = [{"prefix": prefix, **route} for prefix, route in value.items()]

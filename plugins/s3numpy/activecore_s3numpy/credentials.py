@@ -86,8 +86,19 @@ class CredentialProvider:
                 options.secret.get_secret_value(),
                 None if token is None else token.get_secret_value(),
             )
-        with botocore_errors():
-            frozen = self._chain().get_frozen_credentials()
+        frozen = None
+        try:
+            with botocore_errors():
+                frozen = self._chain().get_frozen_credentials()
+        except ValueError as error:
+            kind = type(error).__name__
+        if frozen is None:
+            # Outside of the handler: the error holds what a credential_process
+            # printed, the secret with it.
+            raise AuthenticationError(
+                "the S3 credentials could not be had: what gives them (a "
+                f"credential_process, or a service) said what is none ({kind})"
+            )
         if frozen.access_key is None or frozen.secret_key is None:
             raise AuthenticationError(_LACKING)
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)

@@ -179,6 +179,26 @@ def test_a_process_that_fails_is_an_authentication_error(aws_files):
         provider()()
 
 
+@pytest.mark.parametrize(
+    "printed",
+    [
+        '{"Version": 1, "SecretAccessKey": "hidden"} hidden',
+        """{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b",
+        "Expiration": "hidden"}""",
+    ],
+    ids=["no JSON", "no date"],
+)
+def test_what_a_process_prints_is_in_no_error(aws_files, tmp_path, printed):
+    script = tmp_path / "printing"
+    script.write_text(f"#!/bin/sh\ncat <<'END'\n{printed}\nEND\n")
+    script.chmod(0o755)
+    aws_files(config=f"[default]\ncredential_process = {script}\n")
+    with pytest.raises(ac.AuthenticationError, match="credential_process") as caught:
+        provider()()
+    assert "hidden" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
 def test_what_cannot_be_renewed_in_a_run_is_an_authentication_error(
     process, store, tmp_path
 ):
