@@ -170,6 +170,21 @@ def test_groups_are_opened_by_name(tmp_path):
             xr.open_dataset(path, engine="activecore", group="nowhere")
 
 
+def test_all_groups_are_a_tree(tmp_path):
+    path = tmp_path / "tree.nc"
+    xr.Dataset({"top": ("n", [1.0, 2.0])}, attrs={"title": "t"}).to_netcdf(path)
+    for group in ("a/b", "c"):
+        MADE["rasm"]().to_netcdf(path, group=group, mode="a", engine="netcdf4")
+    for group in (None, "a"):
+        ours = xr.open_datatree(path, engine="activecore", group=group)
+        theirs = xr.open_datatree(path, engine="h5netcdf", group=group)
+        xr.testing.assert_identical(ours.load(), theirs.load())
+    tree = xr.open_datatree(path, engine="activecore", chunks={})
+    with ac.record() as run:
+        tree["a/b"].to_dataset().Tair.active.mean()
+    assert run.chunks == 72
+
+
 def test_options_reach_the_core(tmp_path):
     path = make("rasm", tmp_path)
     ds = xr.open_dataset(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
-from xarray import Dataset
+from xarray import Dataset, DataTree
 from xarray.backends import BackendEntrypoint, StoreBackendEntrypoint
 
 from activecore.xarray.decoded import linked
@@ -25,6 +25,7 @@ class ActivecoreBackendEntrypoint(BackendEntrypoint):
 
     description: ClassVar[str] = "Open with activecore: reductions run where data lies"
     url: ClassVar[str] = ""
+    supports_groups: ClassVar[bool] = True
     open_dataset_parameters: ClassVar[tuple[Any, ...] | None] = (
         "filename_or_obj",
         "mask_and_scale",
@@ -104,6 +105,37 @@ class ActivecoreBackendEntrypoint(BackendEntrypoint):
             raise
         opened.set_close(source.close)
         return opened
+
+    def open_groups_as_dict(  # type: ignore[override]  # as above
+        self, filename_or_obj: str | os.PathLike[Any], **options: Any
+    ) -> dict[str, Dataset]:
+        """Open every group that has variables, or has such groups; by path."""
+        keys = ("backend", "profile", "storage_options", "reader", "threads")
+        given = {key: options[key] for key in keys if key in options}
+        source = Source(_path(filename_or_obj), **given)
+        try:
+            names = list(source.dataset.variables)
+        finally:
+            source.close()
+        root = options.pop("group", None) or "/"
+        top = PurePosixPath("/") / root.strip("/")
+        groups = {top: None}
+        for name in names:
+            above = (PurePosixPath("/") / name).parents
+            inside = [path for path in reversed(above) if path.is_relative_to(top)]
+            groups |= dict.fromkeys(inside)
+        return {
+            str(PurePosixPath("/") / path.relative_to(top)): self.open_dataset(
+                filename_or_obj, group=str(path), **options
+            )
+            for path in groups
+        }
+
+    def open_datatree(  # type: ignore[override]  # as above
+        self, filename_or_obj: str | os.PathLike[Any], **options: Any
+    ) -> DataTree:
+        """Open a source and its groups as xarray's tree."""
+        return DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, **options))
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:  # noqa: ARG002 - xarray's
         """Claim nothing: other engines read the same files."""
