@@ -23,6 +23,7 @@ from services.state import S3
 
 OURS = "activecore s3numpy"
 XARRAY = "s3fs + xarray + dask"
+AS_STORED = f"{XARRAY}, a task a chunk"
 ACTIVE = "PyActiveStorage"
 ROUTES = ("loopback", "20 ms")
 
@@ -30,9 +31,9 @@ ROUTES = ("loopback", "20 ms")
 def _targets() -> Iterator[Target]:
     for kind, ratio, peers in (
         ("96 compressed chunks", 2, (XARRAY, ACTIVE)),
-        ("1,000 chunks of 111 kB, netCDF4", 5, (XARRAY, ACTIVE)),
+        ("1,000 chunks of 111 kB, netCDF4", 5, (XARRAY, AS_STORED, ACTIVE)),
         ("1,000 chunks of 111 kB, Zarr", 5, (XARRAY,)),
-        ("27,000 chunks of 8³", 10, (XARRAY, ACTIVE)),
+        ("27,000 chunks of 8³", 10, (XARRAY, AS_STORED, ACTIVE)),
     ):
         for route in ROUTES:
             for peer in peers:
@@ -85,21 +86,24 @@ def _cases(s3: S3, bucket: Bucket, folder: Path, *, quick: bool) -> Iterator[Cas
             folder / "tas.nc", lengths, chunksizes=chunk, **storage
         )
         url = bucket.upload(path, f"{len(name)}.nc")
+        makers = {
+            OURS: partial(_ours, url),
+            f"{OURS}, index kept": partial(_ours, url, kept=str(folder / "kept")),
+            XARRAY: partial(_xarray, url, chunks),
+            f"{XARRAY}, blocks of 1 MiB": partial(
+                _xarray,
+                url,
+                chunks,
+                cache={"cache_type": "blockcache", "block_size": 1 << 20},
+            ),
+            ACTIVE: partial(_pyactivestorage, url),
+        }
+        if chunks != "stored":
+            makers[AS_STORED] = partial(_xarray, url, "stored")
         yield from _routes(
             s3,
             name,
-            {
-                OURS: partial(_ours, url),
-                f"{OURS}, index kept": partial(_ours, url, kept=str(folder / "kept")),
-                XARRAY: partial(_xarray, url, chunks),
-                f"{XARRAY}, blocks of 1 MiB": partial(
-                    _xarray,
-                    url,
-                    chunks,
-                    cache={"cache_type": "blockcache", "block_size": 1 << 20},
-                ),
-                ACTIVE: partial(_pyactivestorage, url),
-            },
+            makers,
             nbytes=4 * lengths[0] * lengths[1] * lengths[2],
             note=f"{path.stat().st_size / 1e6:.3g} MB stored.",
             expected=mean_of(path),
