@@ -104,7 +104,11 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
             held = None
             if cache is not None and self._key is not None:
                 held = cache.load(self._key)
-            self.bytes = RemoteBytes(inner, path, int(info["size"]), held)
+            # Were it another object for a moment, and then this one again, its bytes
+            # would pass for this one's, in the cache for good.
+            takes = getattr(inner, "takes_if_match", False)
+            version = info.get("ETag") if takes else None
+            self.bytes = RemoteBytes(inner, path, int(info["size"]), held, version)
             self._kept = self.bytes.held.nbytes
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:

@@ -41,6 +41,9 @@ class RemoteBytes:
         Its length in bytes.
     held
         Parts of it that are known already.
+    if_match
+        The ETag that it must still have, which each read tells the store; None: the
+        filesystem cannot do that.
     """
 
     is_far = True
@@ -51,6 +54,7 @@ class RemoteBytes:
         path: str,
         size: int,
         held: Intervals | None = None,
+        if_match: str | None = None,
     ) -> None:
         self._fs = fs
         self._path = path
@@ -59,6 +63,7 @@ class RemoteBytes:
         self.held = Intervals() if held is None else held
         """What is known of it."""
         self._ahead = _AHEAD_BYTES
+        self._how = {} if if_match is None else {"if_match": if_match}
 
     def read(self, start: int, stop: int) -> bytes:
         """Read a range; fewer bytes where the object ends within it."""
@@ -100,6 +105,7 @@ class RemoteBytes:
             [start for start, _ in ranges],
             [stop for _, stop in ranges],
             on_error="return",
+            **self._how,
         )
         for (start, stop), answer in zip(ranges, answers, strict=True):
             if isinstance(answer, BaseException):

@@ -129,7 +129,8 @@ def test_temporary_credentials_of_the_environment_are_refused_too(
     ("source", "words"),
     [
         ("https://web.example/tas.nc", "objects of S3 stores only"),
-        ("s3://b/a/../k", "cannot be told of an object"),
+        ("s3://b/a/../k", "cannot be asked for"),
+        ("s3://b", "cannot be told of an object"),
     ],
 )
 def test_a_source_that_the_server_cannot_be_told_is_refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 import fsspec
@@ -48,6 +49,8 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
     protocol = ("s3", "s3a", "https", "http")
     # fsspec would keep instances, and with them their owners' secrets, for good.
     cachable: ClassVar[bool] = False
+    takes_if_match: ClassVar[bool] = True
+    """Whether ``cat_ranges`` can be told which ETag the objects must have."""
 
     def __init__(self, owner: Owner, url: str = "s3://any", **_: Any) -> None:
         super().__init__()
@@ -160,9 +163,12 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
         ends: Any,
         max_gap: int | None = None,  # noqa: ARG002 - fsspec's; a hint that need not be taken
         on_error: str = "return",
+        if_match: str | None = None,
         **_: Any,
     ) -> list[Any]:
         """Read many ranges of many objects, all at once.
+
+        Where ``if_match`` is given, an object of another ETag is ``SourceChanged``.
 
         Returns
         -------
@@ -171,7 +177,7 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
         """
         addresses = [self._address(path) for path in paths]
         asks = [
-            self._ask(address, start, end)
+            replace(self._ask(address, start, end), if_match=if_match)
             for address, start, end in zip(
                 addresses,
                 _column(starts, len(paths)),

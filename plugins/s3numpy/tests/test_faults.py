@@ -1,11 +1,14 @@
 """Faults between client and store: the right answer, or one named error in time."""
 
+import asyncio
+import functools
 import io
 import json
 import logging
 import time
 
 import h5netcdf
+import h5py
 import numpy as np
 import pytest
 
@@ -14,6 +17,7 @@ from services.proxy import (
     Alter,
     Delay,
     Drop,
+    Fault,
     Garble,
     Hang,
     Proxy,
@@ -253,6 +257,42 @@ def test_an_object_that_is_overwritten_while_it_is_open_is_never_a_mix(
             tas.max()
     finally:
         store.put("data", "faults.nc", before)
+
+
+class Put(Fault):
+    """The object is another one by the time the server answers."""
+
+    def __init__(self, store, content):
+        self.put = functools.partial(store.put, "data", "swapped.nc", content)
+
+    async def ask(self):
+        await asyncio.to_thread(self.put)
+
+
+def test_an_object_that_is_another_one_only_while_it_is_opened_is_not_kept(
+    store, proxy, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def content(rows):
+        file = io.BytesIO()
+        with h5py.File(file, "w") as new:
+            tas = new.create_dataset("tas", (4, 100), "f8", chunks=(1, 100))
+            for row in rows:  # so the chunks lie in this order
+                tas[row] = row
+        return file.getvalue()
+
+    first, other = content([0, 1, 2, 3]), content([3, 2, 1, 0])
+    assert len(first) == len(other)
+    proxy.fail(Put(store, other), method="GET", ranged=".")
+    proxy.fail(Put(store, first), method="HEAD")
+    url = store.put("data", "swapped.nc", first)
+    options = {"endpoint_url": proxy.url, "key": store.key, "secret": store.secret}
+    with pytest.raises(ac.SourceChanged):
+        ac.open(url, "tas", storage_options=options)
+    proxy.heal()
+    store.put("data", "swapped.nc", first)
+    assert ac.open(url, "tas", storage_options=options)[1].max() == 1
 
 
 def test_a_retry_is_no_fallback_and_warns_nobody(tas, proxy, caplog):
