@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import iris_sample_data
+import nbformat
 import netCDF4
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.image import imread
+from nbclient import NotebookClient
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SAMPLES = Path(iris_sample_data.path)
@@ -89,3 +93,61 @@ def test_equatorial_pacific_says_what_netcdf4_says(tmp_path):
     found = numbers(said, r"([+-][\d.]+) to ([+-][\d.]+) K from")
     assert found == pytest.approx([unusual.min(), unusual.max()], abs=0.06)
     check_picture(tmp_path / "equatorial_pacific.png")
+
+
+@pytest.mark.filterwarnings("ignore")  # the oracle's
+def test_seasons_with_xarray_says_what_xarray_says(tmp_path):
+    said = run("seasons_with_xarray", tmp_path)
+    with xr.open_dataset(SAMPLES / "ostia_monthly.nc", engine="netcdf4") as ds:
+        field = ds.surface_temperature.astype("f8")
+        unlike = field.groupby("time.season").mean() - field.mean("time")
+        for season in ("DJF", "MAM", "JJA", "SON"):
+            found = numbers(said, rf"{season}: ([+-][\d.]+) to ([+-][\d.]+) K")
+            of_season = unlike.sel(season=season)
+            expected = [float(of_season.min()), float(of_season.max())]
+            assert found == pytest.approx(expected, abs=0.06)
+    check_picture(tmp_path / "seasons_with_xarray.png")
+
+
+def test_dask_cluster_says_what_netcdf4_says(tmp_path):
+    said = run("dask_cluster", tmp_path)
+    values, _ = field("A1B_north_america.nc", "air_temperature")
+    spread = values.std(axis=0, ddof=1)
+    found = numbers(said, r"year: ([\d.]+) to ([\d.]+) K")
+    assert found == pytest.approx([spread.min(), spread.max()], abs=0.006)
+    assert "240 chunks were reduced by {'posix': 240} on two workers" in said
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.name for path in EXAMPLES.glob("notebooks/*.ipynb"))
+)
+@pytest.mark.filterwarnings("ignore")  # of the kernel's own machinery
+def test_notebooks_run_and_print_what_is_kept_in_them(name, tmp_path):
+    kept = nbformat.read(EXAMPLES / "notebooks" / name, as_version=4)
+    again = copy.deepcopy(kept)
+    client = NotebookClient(
+        again, timeout=120, resources={"metadata": {"path": str(tmp_path)}}
+    )
+    client.execute()
+    cells = list(zip(kept.cells, again.cells, strict=True))
+    printed = [(said_by(old), said_by(new)) for old, new in cells]
+    assert sum(old != "" for old, _ in printed) >= 3
+    for old, new in printed:
+        assert new == old
+    pictures = [
+        output
+        for _, cell in cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    assert len(pictures) >= 1
+
+
+def said_by(cell):
+    """What a cell printed, without the time that it took."""
+    text = "".join(
+        output.get("text", "")
+        for output in cell.get("outputs", [])
+        if output.output_type == "stream"
+    )
+    return re.sub(r"[\d.]+ s\b", "… s", text)
