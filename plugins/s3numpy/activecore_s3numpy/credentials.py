@@ -7,6 +7,7 @@ and the machine's instance role. What expires is renewed by botocore when it is 
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
@@ -46,6 +47,17 @@ class Credentials:
         raise TypeError("credentials are not pickled")
 
 
+def _require_one_line(given: Credentials) -> None:
+    """Refuse what no header of a request can hold: obstore would panic at it."""
+    parts = {"key": given.key, "secret": given.secret, "token": given.token}
+    for name, part in parts.items():
+        if part is not None and re.search(r"[\s\x00-\x1f\x7f]", part):
+            raise AuthenticationError(
+                f"the S3 {name} has a space or a line break in it: was the end of a "
+                "line copied with it?"
+            )
+
+
 class CredentialProvider:
     """Gives the credentials that hold now. Threads share one.
 
@@ -76,6 +88,12 @@ class CredentialProvider:
         ConfigError
             AWS's shared files are wrong, or have no such profile.
         """
+        now = self._now()
+        if now is not None:
+            _require_one_line(now)
+        return now
+
+    def _now(self) -> Credentials | None:
         options = self._options
         if options.anon:
             return None

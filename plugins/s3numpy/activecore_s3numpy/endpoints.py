@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from activecore import ConfigError
 from activecore_s3numpy.addresses import Place, require_server
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["Endpoints"]
 
 _DEFAULT_REGION = "us-east-1"
+
+
+def _is_number(host: str) -> bool:
+    """Tell whether a host, with its port, is an address and no name."""
+    try:
+        ipaddress.ip_address(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -67,12 +78,23 @@ class Endpoints:
         return f"https://s3.{self.region}.amazonaws.com{suffix}"
 
     def base(self, place: Place) -> str:
-        """Give the URL below which a store's objects lie."""
+        """Give the URL below which a store's objects lie.
+
+        Raises
+        ------
+        ConfigError
+            The bucket cannot stand before the host, as it should.
+        """
         if not place.is_s3:
             return str(place)
         scheme, _, host = self.of_s3().partition("://")
         # A dot would make another level of names, which no certificate covers.
         if self.is_virtual and (scheme == "http" or "." not in place.name):
+            if _is_number(host) or ":" in place.name:
+                raise ConfigError(
+                    f"bucket {place.name!r} cannot stand before {host}: set "
+                    "addressing_style to 'path'"
+                )
             return f"{scheme}://{place.name}.{host}"
         return f"{scheme}://{host}/{place.name}"
 

@@ -7,6 +7,7 @@ taken apart here, once, and the error itself goes no further.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -132,7 +133,8 @@ def failure_of_status(status: int, body: str, *, wait: float | None = None) -> F
     message = _MESSAGE.search(body)
     region = _REGION.search(body)
     name = "" if code is None else code[1]
-    said = " ".join("" if message is None else message[1].split()).rstrip(".")
+    text = "" if message is None else html.unescape(message[1])
+    said = " ".join(text.split()).rstrip(".")
     if status >= 500 and status not in _KIND_OF_STATUS:  # noqa: PLR2004 - HTTP's own
         kind: Kind = "unavailable"
     else:

@@ -199,6 +199,15 @@ def test_what_a_process_prints_is_in_no_error(aws_files, tmp_path, printed):
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize("name", ["key", "secret", "token"])
+def test_a_line_break_that_was_copied_along_is_named(name):
+    given = {"key": "KEY", "secret": "hidden", "token": "t"}
+    given[name] += "\n"
+    with pytest.raises(ac.AuthenticationError, match=f"the S3 {name} has") as caught:
+        provider(**given)()
+    assert "hidden" not in str(caught.value)
+
+
 def test_what_cannot_be_renewed_in_a_run_is_an_authentication_error(
     process, store, tmp_path
 ):
@@ -295,6 +304,24 @@ def test_where_the_bucket_stands(options, base):
     name = options.get("bucket", "data")
     backend = S3NumpyBackend(S3NumpyBackend.options_type.make(options))
     assert backend.client.endpoints.base(Place("s3", name)) == base
+    backend.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "bucket"),
+    [
+        ("http://127.0.0.1:9000", "data"),
+        ("http://[::1]:9000", "data"),
+        ("https://minio.example", "tenant:data"),
+    ],
+)
+def test_a_bucket_that_cannot_stand_before_the_host_is_refused(url, bucket):
+    options = {
+        "endpoint_url": url, "key": "K", "secret": "S", "addressing_style": "virtual",
+    }  # fmt: skip
+    backend = S3NumpyBackend(S3NumpyBackend.options_type.make(options))
+    with pytest.raises(ac.ConfigError, match="set addressing_style to 'path'"):
+        backend.read_range(f"s3://{bucket}/x", 0, 1)
     backend.close()
 
 
