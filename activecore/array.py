@@ -415,14 +415,13 @@ class ActiveArray(NamedReductions, NumPyProtocol):
         session, info = self._session, self._info
         if isinstance(info.index, ReadingIndex):
             info = replace(info, index=info.index.for_run())
-        answer = execute(
-            question,
-            plan,
-            info,
-            session.chain(),
-            threads=session.threads,
-            executor=session.executor,
-            deadline=session.deadline,
-        )
-        session.check_unchanged(info)
-        return answer
+        with session.unchanged(info):
+            return execute(
+                question,
+                plan,
+                info,
+                session.chain(),
+                threads=session.threads,
+                executor=session.executor,
+                deadline=session.deadline,
+            )

@@ -57,6 +57,11 @@ class Explanation:
 
     def __str__(self) -> str:
         who = ", ".join(f"{name} ({n} chunks)" for name, n in self.backends.items())
+        nobody = (
+            "nobody can answer"
+            if self.without_reading < self.chunks
+            else "nobody needs to be asked"
+        )
         stored = bytes_words(self.bytes_stored)
         if self.objects > 0:
             stored = f"{self.objects} whole objects"
@@ -66,7 +71,7 @@ class Explanation:
         lines = [
             f"{self.reduction} of {self.variable}",
             f"  asks chunks   for {self.operation!r}",
-            f"  answered by   {who or 'nobody needs to be asked'}",
+            f"  answered by   {who or nobody}",
             f"  chunks        {self.chunks}, of which {idle}",
             f"  batches       {self.batches}",
             f"  store reads   {stored}",

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from activecore.arguments import positive
 from activecore.backend import StorageBackend
 from activecore.choose import Chain
-from activecore.errors import ConfigError, SourceChanged
+from activecore.errors import (
+    ActiveCoreError,
+    ChunkError,
+    ConfigError,
+    SourceChanged,
+)
 from activecore.execute import Workers
 from activecore.model import ArrayInfo, RunIndex, source_version
 
@@ -17,6 +24,8 @@ if TYPE_CHECKING:
     import fsspec
 
 __all__ = ["Session"]
+
+logger = logging.getLogger(__name__)
 
 
 class Session:
@@ -62,6 +71,30 @@ class Session:
     def chain(self) -> Chain:
         """Make a chain of the backends for one run."""
         return Chain(self.backends, fall_back=self.fall_back)
+
+    @contextmanager
+    def unchanged(self, info: ArrayInfo) -> Iterator[None]:
+        """Make sure that a source is the same at the end of a run.
+
+        At the end of one that failed at a chunk, too: what lies there now may be
+        another object's, and is not damaged.
+
+        Raises
+        ------
+        SourceChanged
+            It was written to, or is gone.
+        """
+        try:
+            yield
+        except ChunkError as error:
+            try:
+                self.check_unchanged(info)
+            except SourceChanged as change:
+                raise change from error
+            except ActiveCoreError as other:
+                logger.debug("whether %s changed is not known: %s", info.name, other)
+            raise
+        self.check_unchanged(info)
 
     def check_unchanged(self, info: ArrayInfo) -> None:
         """Make sure that a source is still the one whose index was read.

@@ -299,6 +299,9 @@ def test_refusals_are_explained_before_anything_is_read():
         UnsupportedReduction, match="variable 'x'.*it is closed on Tuesdays"
     ):
         array_of(FIELD, (4, 8, 9), backend=Refusing()).mean()
+    text = str(array_of(FIELD, (4, 8, 9), backend=Refusing()).explain("mean"))
+    assert "answered by   nobody can answer" in text
+    assert "it is closed on Tuesdays" in text
 
 
 @pytest.mark.parametrize(

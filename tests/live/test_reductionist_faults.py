@@ -2,6 +2,8 @@
 
 import datetime as dt
 import ipaddress
+import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -258,3 +260,66 @@ def test_no_thread_is_left_by_a_run_that_fails(services, file, reductionist_prox
     ]:
         assert time.monotonic() < until, left
         time.sleep(0.05)
+
+
+def test_an_object_that_is_overwritten_is_said_to_have_changed_and_not_to_be_damaged(
+    services, bucket, tmp_path
+):
+    def upload(values):
+        with netCDF4.Dataset(tmp_path / "over.nc", "w") as made:
+            made.createDimension("t", values.size)
+            made.createVariable("v", "f4", ("t",), chunksizes=(1000,), zlib=True)[:] = (
+                values
+            )
+        return bucket.upload(tmp_path / "over.nc")
+
+    rng = np.random.default_rng(1)
+    url = upload(rng.normal(280, 9, 8000))
+    array = ac.open(url, "v", backend="reductionist", storage_options=given(services))
+    array.max()
+    upload(np.round(rng.normal(280, 9, 8000)))  # its chunks lie elsewhere
+    with pytest.raises(ac.SourceChanged, match="was changed after it was opened"):
+        array.max()
+    bucket.delete("over.nc")
+    with pytest.raises(ac.SourceChanged, match="was removed"):
+        array.max()
+
+
+def test_a_forked_child_of_a_run_is_refused_and_does_not_hang(services, file):
+    _, url = file
+    array = ac.open(url, "tas", backend="reductionist", storage_options=given(services))
+    right = array.max()
+    receiving, sending = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        try:
+            array.max()
+        except BackendError as error:
+            os.write(sending, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(sending)
+    said = os.read(receiving, 1000).decode()
+    os.close(receiving)
+    os.waitpid(child, 0)
+    assert "forked child" in said
+    assert array.max() == right
+
+
+@pytest.mark.parametrize("fault", [Hang(), Drop()])
+def test_a_server_that_answers_nobody_costs_its_time_limit_once(
+    services, file, reductionist_proxy, fault
+):
+    path, url = file
+    common = given(services)
+    del common["url"]
+    own = {"url": reductionist_proxy.url, "timeout": 1.0}
+    both = ac.open(
+        url, "tas", backend=["reductionist", "s3numpy"],
+        storage_options={**common, "reductionist": own},
+    )  # fmt: skip
+    reductionist_proxy.fail(fault)
+    began = time.monotonic()
+    assert both.max() == ac.open(path, "tas").max()
+    assert time.monotonic() - began < 6  # sixteen batches one after another: 16 s

@@ -121,12 +121,12 @@ class Conversation:
         return reply
 
     def _cannot_overflow(self, question: Question, position: int) -> bool:
-        """Say whether elements are so small that sums of float32 stay in its range.
+        """Say whether elements are so small that their sums stay in the dtype's range.
 
         Then a sum that is no number is due to a NaN among them.
         """
-        largest = float(np.finfo(np.float32).max) / (2 * question.behind)
-        text = exact_text(np.float32(largest), question.dtype)
+        largest = np.finfo(question.reply_dtype).max / (2 * question.behind)
+        text = exact_text(largest, question.dtype)
         if text is None:
             return False
         rule = Rule("valid_range", (f"-{text}", text))

@@ -36,7 +36,7 @@ def doubtful(question: Question, values: Array, count: Array) -> str | None:
         A minimum or maximum is the number that the server starts from, which it also
         answers where all elements are infinite.
     ``"overflow"``
-        A sum of float32 is not finite; it may have left float32's range on the way.
+        A sum is not finite; it may have left the dtype's range on the way.
     """
     if question.dtype.kind != "f":
         return None
@@ -44,7 +44,7 @@ def doubtful(question: Question, values: Array, count: Array) -> str | None:
         limits = np.finfo(question.reply_dtype)
         start = limits.max if question.operation == "min" else limits.min
         return "extreme" if bool(((values == start) & (count > 0)).any()) else None
-    if question.operation == "sum" and question.dtype.itemsize == 4:  # noqa: PLR2004 - bytes
+    if question.operation == "sum":
         return None if bool(np.isfinite(values).all()) else "overflow"
     return None
 

@@ -151,12 +151,15 @@ class Attempts:
         import requests
         import urllib3
 
+        from activecore_reductionist.patience import within
+
         try:
-            arriving = self.transport.send(exchange)
-            try:
-                body = _body(arriving, largest, time.monotonic() + self.timeout)
-            finally:
-                arriving.close()
+            with within(self.connect_timeout + self.timeout):
+                arriving = self.transport.send(exchange)
+                try:
+                    body = _body(arriving, largest, time.monotonic() + self.timeout)
+                finally:
+                    arriving.close()
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # It would carry the request along, and with it the Authorization header.
             if isinstance(error, requests.RequestException):

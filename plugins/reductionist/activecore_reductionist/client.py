@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,13 +11,17 @@ from activecore import BackendRefused
 from activecore_reductionist import wire_v1, wire_v2
 from activecore_reductionist.attempts import Attempts, Received
 from activecore_reductionist.connection import Exchange
-from activecore_reductionist.errors import error_of
+from activecore_reductionist.errors import error_of, without
+from activecore_reductionist.finding import Finding
 from activecore_reductionist.question import Question, SourceObject
 from activecore_reductionist.wire import MARGIN, Reply, question_json, request_body
 
 __all__ = ["TEMPORARY", "Answer", "Api", "Client", "Keys"]
 
 _BAD_REQUEST, _NOT_FOUND, _OK = 400, 404, 200
+
+_OF_OTHERS = frozenset({200, 301, 302, 303, 307, 308, 400, 405, 501})
+"""What web servers of other kinds say to a question what they speak."""
 
 
 TEMPORARY = (
@@ -102,7 +105,7 @@ class Client:
         self._wanted = api_version
         self._may_use_cache = may_use_cache
         self._known = {} if known is None else known
-        self._lock = threading.Lock()
+        self._finding = Finding[Api]()
 
     def api(self) -> Api:
         """Say what the server speaks; asked once, without credentials.
@@ -116,10 +119,7 @@ class Client:
         """
         api = self._known.get(self.url)
         if api is None:
-            with self._lock:
-                api = self._known.get(self.url)
-                if api is None:
-                    self._known[self.url] = api = self._discovered()
+            self._known[self.url] = api = self._finding.get(self._discovered)
         return api
 
     def ask(
@@ -180,8 +180,7 @@ class Client:
         if keys is not None:
             if keys.token is not None:
                 raise BackendRefused(TEMPORARY)
-            pair = f"{keys.key}:{keys.secret}".encode()
-            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+            headers["Authorization"] = f"Basic {_basic(keys)}"
         return headers
 
     def _error(self, received: Received) -> Exception:
@@ -189,15 +188,13 @@ class Client:
             # The server was exchanged for one of another release, or is none.
             self._known.pop(self.url, None)
             return BackendRefused(f"there is no Reductionist API at {self.url}")
-        return error_of(received.status, self._redacted(received.body))
+        return self._error_of(received)
 
-    def _redacted(self, body: bytes) -> str:
-        """Take the secret out of what a server says, should it stand there."""
-        text = body.decode("utf-8", "replace")
+    def _error_of(self, received: Received) -> Exception:
+        """Make the error that a reply means, with the secret taken out of it."""
         keys = self._credentials()
-        if keys is not None and keys.secret:
-            text = text.replace(keys.secret, "***")
-        return text
+        secrets = [] if keys is None else [keys.secret, _basic(keys)]
+        return error_of(received.status, without(received.body, secrets))
 
     def _discovered(self) -> Api:
         """Find out what the server speaks from how it refuses half a request."""
@@ -235,6 +232,14 @@ class Client:
             return text
         if received.status == _NOT_FOUND:
             return None
-        if received.status in (200, 400, 405):
-            raise BackendRefused(f"{self.url} is no Reductionist server")
-        raise error_of(received.status, text)
+        if received.status in _OF_OTHERS:
+            raise BackendRefused(
+                f"{self.url} is no Reductionist server: it answered with HTTP "
+                f"{received.status}"
+            )
+        raise self._error_of(received)
+
+
+def _basic(keys: Keys) -> str:
+    """Write key and secret as Basic authentication does, which hides nothing."""
+    return base64.b64encode(f"{keys.key}:{keys.secret}".encode()).decode()

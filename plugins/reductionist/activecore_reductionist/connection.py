@@ -100,6 +100,8 @@ class PooledSession:
     def __init__(self, url: str, make_tls: Callable[[], ssl.SSLContext]) -> None:
         import urllib3
 
+        from activecore_reductionist.patience import HTTPConnection, HTTPSConnection
+
         # The pool below requests' sessions: these look up proxies, cookies and
         # certificates for every chunk, which costs as much again as the request.
         parts = urlsplit(url)
@@ -113,8 +115,10 @@ class PooledSession:
             self._pool = urllib3.HTTPSConnectionPool(
                 host, parts.port, ssl_context=tls, cert_reqs=reqs, **common
             )
+            self._pool.ConnectionCls = HTTPSConnection
         else:
             self._pool = urllib3.HTTPConnectionPool(host, parts.port, **common)
+            self._pool.ConnectionCls = HTTPConnection
         self._in_flight = 0
         self._condition = threading.Condition()
 

@@ -13,7 +13,7 @@ What concerns one chunk is an error of the core, caused by a ``ReductionistError
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from activecore import (
@@ -33,6 +33,7 @@ __all__ = [
     "ReductionistRefused",
     "ReductionistUnavailable",
     "error_of",
+    "without",
 ]
 
 _LONGEST = 600
@@ -75,7 +76,9 @@ class ReductionistError(BackendError):
     def __init__(self, status_code: int = 0, error: Any = None) -> None:
         self.status_code = status_code
         self.error = _parsed(error)
-        super().__init__(f"Reductionist error: HTTP {status_code}: {_line(self.error)}")
+        said = _line(self.error)
+        advice = _advice(status_code, said)
+        super().__init__(f"Reductionist error: HTTP {status_code}: {said}{advice}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.status_code, self.error)
@@ -131,6 +134,48 @@ def _about_chunk(
     return about
 
 
+def _advice(status_code: int, said: str) -> str:
+    """Say what a user may do, where the server's words do not."""
+    if "dispatch failure" in said:
+        return (
+            "; the Reductionist server does not reach the store: server_endpoint_url "
+            "says where it finds it"
+        )
+    if status_code in (401, 403):
+        return "; check key and secret"
+    return ""
+
+
+def without(error: Any, secrets: Iterable[str]) -> Any:
+    """Take secrets out of what a server said, wherever they stand in it.
+
+    Parameters
+    ----------
+    error
+        The server's JSON as text or parsed, or what came instead. It is parsed first:
+        JSON can write any letter as a number.
+    secrets
+        What must not be shown.
+    """
+    hidden = [secret for secret in secrets if secret]
+
+    def cleaned(value: Any) -> Any:
+        if isinstance(value, str):
+            for secret in hidden:
+                value = value.replace(secret, "***")
+            return value
+        if isinstance(value, Mapping):
+            return {cleaned(name): cleaned(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [cleaned(each) for each in value]
+        return value
+
+    try:
+        return cleaned(_parsed(error))
+    except RecursionError:
+        return "an answer that is nested too deeply"
+
+
 def _parsed(error: Any) -> Any:
     """Give the server's JSON as plain values, or what came as it is."""
     if isinstance(error, bytes):
@@ -154,5 +199,7 @@ def _line(error: Any, most: int | None = _LONGEST) -> str:
         text = "no explanation"
     else:
         text = str(body)
+    # A terminal would obey control characters, and half a surrogate is no text.
+    text = "".join(c if c.isprintable() else " " for c in text)
     text = " ".join(text.split())
     return text if most is None else text[:most]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from activecore import BackendRefused, ChunkBatch, ChunkCall, ChunkError, ConfigError
@@ -17,6 +18,7 @@ from activecore_reductionist.errors import ReductionistError
 from activecore_reductionist.options import ReductionistOptions
 from activecore_reductionist.question import SourceObject
 from activecore_reductionist.safety import require_safe
+from activecore_s3numpy import require_server
 
 if TYPE_CHECKING:
     import requests
@@ -107,7 +109,12 @@ def reduce_chunk(
     """
     if api_version not in (None, "v1", "v2"):
         raise ConfigError(f"api_version must be 'v1' or 'v2', not {api_version!r}")
-    if session.auth is not None:
+    try:
+        server = require_server(server)
+    except ValueError as error:
+        # Not the URL itself: a password may stand in it.
+        raise ConfigError(f"server {error}") from None
+    if session.auth is not None or "Authorization" in session.headers:
         require_safe(server, allow_insecure_auth=allow_insecure_auth)
     call = ChunkCall.of(
         f"s3://{bucket}/{object}",
@@ -135,7 +142,7 @@ def reduce_chunk(
     client = Client(
         server,
         attempts,
-        lambda: None,
+        lambda: _keys_of(session),
         api_version=api_version or "auto",
         may_use_cache=True,
         known=_known,
@@ -153,6 +160,24 @@ def reduce_chunk(
             raise error.__cause__ from None
         raise
     return call.answer(of_one_chunk(partial, call.request.source))
+
+
+@dataclass(frozen=True, slots=True)
+class _SessionKeys:
+    key: str
+    secret: str = field(repr=False)
+    token: None = None
+
+
+def _keys_of(session: requests.Session) -> _SessionKeys | None:
+    """Give the key and secret that a session sends by itself, to keep them secret."""
+    auth = session.auth
+    if isinstance(auth, tuple):
+        return _SessionKeys(str(auth[0]), str(auth[1]))
+    key, secret = (getattr(auth, name, None) for name in ("username", "password"))
+    if key is None or secret is None:
+        return None
+    return _SessionKeys(str(key), str(secret))
 
 
 def _asked(batch: ChunkBatch, float32_sum_bound: float) -> Asked:

@@ -104,3 +104,17 @@ def test_whatever_came_instead_of_json_is_one_line(error):
 
 def test_a_long_page_of_somebody_else_s_is_cut():
     assert len(str(ReductionistError(502, "<html>" + "x" * 10_000))) < 700
+
+
+def test_what_a_terminal_would_obey_is_left_out():
+    error = ReductionistError(
+        500, '{"error": {"message": "a\\u001b[31mb\\ud800c\\u0000d"}}'
+    )
+    assert str(error) == "Reductionist error: HTTP 500: a [31mb c d"
+    str(error).encode()
+
+
+def test_what_may_be_done_is_said_where_the_server_does_not():
+    unreached = json_of(S3, "dispatch failure", "Connection refused")
+    assert "server_endpoint_url" in str(ReductionistError(500, unreached))
+    assert str(ReductionistError(401)).endswith("; check key and secret")

@@ -4,7 +4,7 @@ import numcodecs
 import numpy as np
 import pytest
 import requests
-from reductionist_standin import ACCESS, StandIn, basic
+from reductionist_standin import ACCESS, StandIn, basic, says
 
 from activecore import BackendUnavailable, ConfigError
 from activecore_reductionist import ReductionistError, functional, reduce_chunk
@@ -153,3 +153,27 @@ def test_a_server_that_is_not_there_is_unavailable(call, standin):
     standin.stop()
     with pytest.raises(BackendUnavailable, match="cannot be reached"):
         call("max")
+
+
+def test_a_secret_in_a_header_of_the_session_is_not_sent_in_clear_either(call, session):
+    session.auth = None
+    session.headers["Authorization"] = basic(*ACCESS)
+    with pytest.raises(ConfigError, match="allow_insecure_auth"):
+        call("max", server="http://10.0.0.1:8080")
+
+
+def test_a_password_in_the_server_s_url_is_refused_and_not_repeated(call, session):
+    session.auth = None
+    with pytest.raises(ConfigError, match="no password") as caught:
+        call("max", server=f"http://{ACCESS[0]}:{ACCESS[1]}@127.0.0.1:1")
+    assert ACCESS[1] not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("auth", [ACCESS, requests.auth.HTTPBasicAuth(*ACCESS)])
+def test_the_session_s_secret_is_in_no_error(call, session, standin, auth):
+    session.auth = auth
+    standin.fail(says(400, {"error": {"message": f"it is {ACCESS[1]}"}}))
+    with pytest.raises(ReductionistError, match=r"it is \*\*\*") as caught:
+        call("max")
+    assert ACCESS[1] not in repr(caught.value.error)

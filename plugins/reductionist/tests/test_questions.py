@@ -224,6 +224,14 @@ def test_a_sum_that_leaves_float32_s_range_both_ways_is_made_here():
     assert partial.values[0] == 0
 
 
+def test_a_sum_of_float64_that_leaves_its_range_on_the_way_is_made_here():
+    # Eight lanes, as NumPy adds them up, cancel; one after another overflows.
+    elements = np.repeat([1.7e308, -1.7e308], 8)
+    partial, requests = ask(elements, "sum")
+    assert partial.values[0] == elements.sum() == 0
+    assert requests == 3
+
+
 def test_an_infinity_in_the_data_stays_one_in_the_sum():
     partial, _ = ask(np.array([np.inf, 1], "f4"), "sum")
     assert partial.values[0] == np.inf
