@@ -39,6 +39,9 @@ __all__ = [
 _LONGEST = 600
 """Characters of a server's message that are shown; the whole is in ``error``."""
 
+_NAMES = frozenset({"error", "message", "caused_by"})
+"""Names in the server's JSON; a secret that is part of one does not hide it."""
+
 _OF_CREDENTIALS = (
     "AccessDenied",
     "AuthorizationHeaderMalformed",
@@ -165,7 +168,10 @@ def without(error: Any, secrets: Iterable[str]) -> Any:
                 value = value.replace(secret, "***")
             return value
         if isinstance(value, Mapping):
-            return {cleaned(name): cleaned(each) for name, each in value.items()}
+            return {
+                name if name in _NAMES else cleaned(name): cleaned(each)
+                for name, each in value.items()
+            }
         if isinstance(value, list):
             return [cleaned(each) for each in value]
         return value

@@ -109,11 +109,7 @@ def reduce_chunk(
     """
     if api_version not in (None, "v1", "v2"):
         raise ConfigError(f"api_version must be 'v1' or 'v2', not {api_version!r}")
-    try:
-        server = require_server(server)
-    except ValueError as error:
-        # Not the URL itself: a password may stand in it.
-        raise ConfigError(f"server {error}") from None
+    server, source = _url("server", server), _url("source", source)
     if session.auth is not None or "Authorization" in session.headers:
         require_safe(server, allow_insecure_auth=allow_insecure_auth)
     call = ChunkCall.of(
@@ -130,7 +126,7 @@ def reduce_chunk(
         operation,
         axis=axis,
     )
-    target = SourceObject(source.rstrip("/"), bucket, object)
+    target = SourceObject(source, bucket, object)
     batch = ChunkBatch.of(call.request)
     defaults = ReductionistOptions()
     attempts = Attempts(
@@ -160,6 +156,14 @@ def reduce_chunk(
             raise error.__cause__ from None
         raise
     return call.answer(of_one_chunk(partial, call.request.source))
+
+
+def _url(name: str, url: str | None) -> str:
+    try:
+        return require_server(url or "")
+    except ValueError as error:
+        # Not the URL itself: a password may stand in it.
+        raise ConfigError(f"{name} {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from activecore_reductionist import (
     ReductionistRefused,
     ReductionistUnavailable,
 )
-from activecore_reductionist.errors import error_of
+from activecore_reductionist.errors import error_of, without
 
 S3 = "error retrieving object from S3 storage"
 
@@ -118,3 +118,9 @@ def test_what_may_be_done_is_said_where_the_server_does_not():
     unreached = json_of(S3, "dispatch failure", "Connection refused")
     assert "server_endpoint_url" in str(ReductionistError(500, unreached))
     assert str(ReductionistError(401)).endswith("; check key and secret")
+
+
+def test_a_short_secret_hides_no_name_in_the_server_s_json():
+    said = json_of(S3, "unhandled error (XAdminUserNotFound)")
+    for secret in ("y", "e", "error"):
+        assert set(without(said, [secret])["error"]) == {"message", "caused_by"}

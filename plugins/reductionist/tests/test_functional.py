@@ -177,3 +177,12 @@ def test_the_session_s_secret_is_in_no_error(call, session, standin, auth):
     with pytest.raises(ReductionistError, match=r"it is \*\*\*") as caught:
         call("max")
     assert ACCESS[1] not in repr(caught.value.error)
+
+
+@pytest.mark.parametrize("url", [None, "", "s3.example"])
+def test_no_url_of_a_store_is_one_clear_line(session, standin, url):
+    with pytest.raises(ConfigError, match="source must be a URL"):
+        reduce_chunk(
+            session, standin.url, url, "b", "k", 0, CHUNK.nbytes, None, None, None, "f4",
+            CHUNK.shape, "C", ALL, "max",
+        )  # fmt: skip
