@@ -137,15 +137,15 @@ class Attempts:
                     check_cancelled()
                     number = attempt.retry_state.attempt_number
                     return self._once(exchange, largest, number - 1)
-        except _Failed as failed:
-            if failed.received is not None:
-                return failed.received
-            where = exchange.url.rpartition("/v")[0]
-            kind = Dropped if failed.was_dropped else BackendUnavailable
-            raise kind(
-                f"the Reductionist server at {where} {failed.reason}"
-            ) from failed.__cause__
-        raise AssertionError  # pragma: no cover - the loop returns or raises
+        except _Failed as error:
+            failed = error
+        if failed.received is not None:
+            return failed.received
+        # Outside of the handler: what the transport raised may hold what the server
+        # sent, and a server may send back the secret that it was sent.
+        where = exchange.url.rpartition("/v")[0]
+        kind = Dropped if failed.was_dropped else BackendUnavailable
+        raise kind(f"the Reductionist server at {where} {failed.reason}")
 
     def _once(self, exchange: Exchange, largest: int, retries: int) -> Received:
         import requests
@@ -153,6 +153,7 @@ class Attempts:
 
         from activecore_reductionist.patience import within
 
+        failed: _Failed | None = None
         try:
             with within(self.connect_timeout + self.timeout):
                 arriving = self.transport.send(exchange)
@@ -161,10 +162,11 @@ class Attempts:
                 finally:
                     arriving.close()
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            # It would carry the request along, and with it the Authorization header.
-            if isinstance(error, requests.RequestException):
-                error.request = None
-            raise _failure(error) from error
+            failed = _failure(error)
+        if failed is not None:
+            # Without a cause: that would carry the request along, and with it the
+            # Authorization header.
+            raise failed
         received = Received(arriving.status, arriving.headers, body, retries)
         if received.status != _OK:
             meant = error_of(received.status, body)

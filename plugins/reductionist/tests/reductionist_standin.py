@@ -497,6 +497,14 @@ def drops(handler):
     handler.close_connection = True
 
 
+def echoes_instead_of_http(handler):
+    """Answer with the credentials where a status line should stand."""
+    said = handler.headers.get("Authorization", "")
+    plain = base64.b64decode(said.removeprefix("Basic "))
+    handler.wfile.write(said.encode() + b" " + plain + b"\r\n\r\n")
+    handler.close_connection = True
+
+
 def says_half(handler):
     reply(
         handler, 200, {"content-type": "application/cbor", "content-length": "1000"},

@@ -13,6 +13,7 @@ from reductionist_standin import (
     ACCESS,
     StandIn,
     drops,
+    echoes_instead_of_http,
     hangs,
     no_http,
     says,
@@ -326,6 +327,7 @@ def test_no_secret_is_in_any_text_of_a_failing_run(standin, make, caplog):
     as_numbers = "".join(f"\\u{ord(c):04x}" for c in ACCESS[1])
     for fault in (
         says(400, told), says(500, told), says(401, told), drops, says_half,
+        echoes_instead_of_http,
         says(502, f"<html>Authorization: Basic {pair}</html>".encode()),
         says(400, f'{{"error": {{"message": "{as_numbers}"}}}}'.encode()),
         says(400, f'{{"error": {{"message": "m"}}, "{ACCESS[1]}": ["{pair}"]}}'.encode()),
