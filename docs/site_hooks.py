@@ -1,4 +1,4 @@
-"""What the site adds to its pages while it is built: decisions, and benchmark results."""
+"""What the site adds while it is built: lists of decisions, and what was measured."""
 
 from __future__ import annotations
 
