@@ -24,8 +24,9 @@ __all__ = ["Client"]
 
 T = TypeVar("T")
 
-_ORDINARY = frozenset({"absent", "outside"})
-"""Failures that are answers: there is no such object; it ends before these bytes."""
+_ORDINARY = frozenset({"absent", "outside", "too large"})
+"""Failures that are answers: there is no such object; it ends before these bytes; it is
+longer than what was asked for may be."""
 
 _NOBODYS = "activecore-check"
 """A bucket that need not exist: the answer that it does not is an answer."""

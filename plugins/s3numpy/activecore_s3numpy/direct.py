@@ -35,6 +35,8 @@ T = TypeVar("T")
 _VALID = timedelta(minutes=5)
 """How long the URL is good for that a read is asked with."""
 _MOST_OF_A_REFUSAL = 16 << 10
+_PARTIAL = 206
+_IGNORES = Failure("no range", "the server ignores byte ranges (Range)")
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -91,6 +93,11 @@ class DirectReads:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the stores' own
         try:
             with opener.open(request, timeout=self._endpoints.options.timeout) as reply:
+                if not ask.is_whole and reply.status != _PARTIAL:
+                    raise RequestFailed(_IGNORES)  # before its body is read
+                length = reply.headers.get("Content-Length", "")
+                if length.isdecimal():
+                    ask.require_length(int(length))
                 return _reply(ask, reply.status, reply.headers, reply.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -121,10 +128,8 @@ def _reply(ask: Ask, status: int, headers: Message, body: bytes) -> Reply:
         size, extent = len(body), (0, len(body))
         if headers.get("Content-Length", str(size)) != str(size):
             raise RequestFailed(Failure("unavailable", "the reply ended too early"))
-    elif status != 206 or found is None:  # noqa: PLR2004 - HTTP's own
-        raise RequestFailed(
-            Failure("no range", "the server ignores byte ranges (Range)")
-        )
+    elif status != _PARTIAL or found is None:
+        raise RequestFailed(_IGNORES)
     else:
         first, last, size = map(int, found.groups())
         extent = (first, last + 1)

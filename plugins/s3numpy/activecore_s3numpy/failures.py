@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 __all__ = ["Failure", "RequestFailed", "failure_of", "failure_of_status"]
@@ -28,6 +28,7 @@ Kind = Literal[
     "redirect",
     "refused",
     "throttled",
+    "too large",
     "unavailable",
     "unknown host",
 ]
@@ -112,11 +113,24 @@ class Failure:
     """S3's own word for it, if it said one."""
     wait: float | None = None
     """Seconds after which the server wants to be asked again, if it said so."""
+    is_unsigned: bool = False
+    """Whether a document came with it in which S3 is not to be recognised."""
 
     @property
     def is_retried(self) -> bool:
         """Whether another attempt may succeed."""
         return self.kind in _RETRIED
+
+    def of_s3(self) -> Failure:
+        """Give the same as what an object store's answer means.
+
+        It says by its own word that there is no object; a page that says 404 comes from
+        what stands before it, and must not pass for a chunk that was never written.
+        """
+        if self.kind != "absent" or not self.is_unsigned:
+            return self
+        reason = f"{self.reason} is no object store's answer, but a gateway's"
+        return replace(self, kind="refused", reason=reason)
 
 
 class RequestFailed(Exception):
@@ -152,7 +166,7 @@ def failure_of_status(status: int, body: str, *, wait: float | None = None) -> F
     if kind == "redirect":
         where = f"region {region[1]!r}" if region is not None else "another region"
         text = f"{text}; the bucket lies in {where}: set the option region"
-    return Failure(kind, text, name, wait)
+    return Failure(kind, text, name, wait, is_unsigned=not name and bool(body.strip()))
 
 
 def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
@@ -167,7 +181,7 @@ def failure_of(error: Exception, redact: Callable[[str], str]) -> Failure:
     status = _STATUS.search(text)
     if status is not None:
         found = failure_of_status(int(status[1]), status[2] or "")
-        return Failure(found.kind, redact(found.reason), found.code)
+        return replace(found, reason=redact(found.reason))
     renewing = _PROVIDER.search(text)
     if renewing is not None:
         return Failure("credentials", redact(renewing[1].strip()))

@@ -101,7 +101,7 @@ def _runs(
             offset, size = wanted.offsets[position], wanted.sizes[position]
             if size == -1:
                 yield (
-                    Ask(address, if_match=if_match),
+                    Ask(address, if_match=if_match, most=wanted.most),
                     RangeRun(0, -1, [(0, -1, position)]),
                 )
             else:
@@ -126,6 +126,8 @@ def _plausible(
 
 
 def _refuse(answer: Failure, ask: Ask, run: RangeRun, wanted: Wanted) -> None:
+    if answer.kind == "too large":
+        raise ChunkDecodeError(answer.reason, position=run.members[0][2])
     if answer.kind == "outside":
         raise ChunkReadError(
             "the object ends before the chunk", position=run.members[0][2]

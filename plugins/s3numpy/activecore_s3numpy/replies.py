@@ -26,11 +26,30 @@ class Ask:
     """Behind the last byte; None: to the object's end."""
     if_match: str | None = None
     """The ETag that the object must still have; None: whatever it is."""
+    most: int | None = None
+    """Bytes that may come at most; None: any number."""
 
     @property
     def is_whole(self) -> bool:
         """Whether the whole object is wanted."""
         return self.start == 0 and self.stop is None
+
+    def require_length(self, length: int) -> None:
+        """Refuse too long a reply before memory is taken for it.
+
+        Raises
+        ------
+        RequestFailed
+            It is longer than what may come.
+        """
+        if self.most is not None and length > self.most:
+            raise RequestFailed(
+                Failure(
+                    "too large",
+                    f"{length} bytes are stored for a chunk that should have at most "
+                    f"{self.most}",
+                )
+            )
 
 
 @dataclass(frozen=True, slots=True)

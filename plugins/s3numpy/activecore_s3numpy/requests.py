@@ -64,8 +64,13 @@ class Requests:
                 return await self._limited(lambda: self._direct.read(ask))
             return await self._limited(lambda: self._get(ask))
 
-        reply, retries = await with_retries(attempt, self._retries)
-        return reply.after(retries)
+        try:
+            reply, retries = await with_retries(attempt, self._retries)
+        except RequestFailed as error:
+            failure = error.failure
+        else:
+            return reply.after(retries)
+        raise RequestFailed(failure.of_s3() if ask.address.place.is_s3 else failure)
 
     async def head(self, address: Address) -> Meta:
         """Ask what an object is.
@@ -169,6 +174,8 @@ class Requests:
         result = await obstore.get_async(
             self._stores[ask.address.place], ask.address.key, options=options
         )
+        first, behind = result.range
+        ask.require_length(behind - first)
         data = await result.bytes_async()
         return Reply(data, _meta(result.meta)).checked(ask, result.range)
 

@@ -337,11 +337,30 @@ def test_a_chunk_that_is_not_there_is_the_fill_value(zarr):
         Reply(403, DENIED),
         Reply(404, b"<Error><Code>XAdminUserNotFound</Code></Error>"),
         Reply(404, b"<Error><Code>NoSuchBucket</Code></Error>"),
+        Reply(404, b"<html>404 Not Found</html>", "text/html"),
         Reply(500),
     ],
-    ids=["403", "unknown-user", "no-bucket", "500"],
+    ids=["403", "unknown-user", "no-bucket", "gateway", "500"],
 )
 def test_a_chunk_that_cannot_be_had_is_never_the_fill_value(proxy, zarr, reply):
     proxy.fail(reply, path=r"holes\.zarr/1")
     with pytest.raises((ac.BackendError, ac.SourceNotFound)):
         zarr.sum()
+
+
+def test_a_chunk_that_is_far_too_long_is_not_taken_in(store, zarr):
+    store.put("data", "holes.zarr/1", bytes(2 << 20))
+    try:
+        with pytest.raises(ac.ChunkDecodeError, match=r"2097152 bytes are stored"):
+            zarr.sum()
+    finally:
+        store.client.delete_object(Bucket="data", Key="holes.zarr/1")
+
+
+def test_what_comes_instead_of_a_range_is_not_read_to_its_end(tas, proxy):
+    # There is no end: whoever waits for it says that the connection broke.
+    endless = Reply(200, headers=(("Content-Length", "1000000000"),))
+    proxy.fail(slow_down("0"), method="GET", times=1)
+    proxy.fail(endless, method="GET")
+    with pytest.raises(ac.BackendRefused, match="ignores byte ranges"):
+        tas.sum()
