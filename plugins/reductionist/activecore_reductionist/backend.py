@@ -139,7 +139,8 @@ class ReductionistBackend(StorageBackend):
     def close(self) -> None:
         """Refuse later calls; wait for those in flight, at most ``timeout`` seconds."""
         super().close()
-        opened, self._opened = self._opened, None
+        with self._lock:
+            opened, self._opened = self._opened, None
         if opened is not None and opened.pid == os.getpid():
             opened.pool.close(self.options.timeout)
             opened.s3.close()
@@ -156,6 +157,8 @@ class ReductionistBackend(StorageBackend):
         if opened is not None and opened.pid == os.getpid():
             return opened
         with self._lock:
+            # Again: it may have been closed while this call waited.
+            self._require_open()
             opened = self._opened
             if opened is None or opened.pid != os.getpid():
                 self._opened = opened = _opened(self.options, self.name)
