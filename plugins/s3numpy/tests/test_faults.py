@@ -362,5 +362,8 @@ def test_what_comes_instead_of_a_range_is_not_read_to_its_end(tas, proxy):
     endless = Reply(200, headers=(("Content-Length", "1000000000"),))
     proxy.fail(slow_down("0"), method="GET", times=1)
     proxy.fail(endless, method="GET")
+    proxy.forget()
     with pytest.raises(ac.BackendRefused, match="ignores byte ranges"):
         tas.sum()
+    asked = [one for one in proxy.traffic if one.method == "GET"]
+    assert len(asked) == 2
