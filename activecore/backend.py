@@ -30,7 +30,7 @@ __all__ = ["BackendOptions", "ByteRangeBackend", "StorageBackend"]
 class StorageBackend(ABC):
     """Where partials of chunks are computed.
 
-    A complete backend, for a store that serves byte ranges, is about ten lines::
+    A complete backend, for a store that serves byte ranges, is about ten lines:
 
         class MemoryBackend(ByteRangeBackend):
             name = "memory"
@@ -45,7 +45,7 @@ class StorageBackend(ABC):
                 )
 
     registered in ``pyproject.toml`` under the entry-point group ``activecore`` and
-    by a module-level function::
+    by a module-level function:
 
         @activecore.hookimpl
         def activecore_backend() -> type[StorageBackend]:
@@ -72,10 +72,13 @@ class StorageBackend(ABC):
 
     def __init__(self, options: BackendOptions | None = None) -> None:
         self.options = self.options_type() if options is None else options
+        """As they were given, or the defaults."""
         most = self.options.concurrency
         self.concurrency: int = min(32, os.cpu_count() or 1) if most is None else most
+        """Batches that are at work at once."""
         limit = self.options.max_chunk_bytes
         self.max_chunk_bytes: int = MAX_CHUNK_BYTES if limit is None else limit
+        """Decoded size above which a chunk is refused."""
 
     @abstractmethod
     def reduce_chunk(self, request: ChunkRequest) -> Partial:

@@ -1,6 +1,6 @@
 """Every exception that activecore raises.
 
-The tree, grouped by what a caller would do about it::
+The tree, grouped by what a caller would do about it:
 
     ActiveCoreError
     ├── ConfigError                 mend the configuration or the call

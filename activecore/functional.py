@@ -85,17 +85,27 @@ class ChunkCall:
 
         Parameters
         ----------
-        source, offset, size
-            The object, and where in it the chunk lies; size -1: the whole object.
-        compression, filters
-            numcodecs codecs (or ``Codec``) as Zarr has them: the filters in the order
-            in which a writer applies them, then the compressor. None: there is none.
+        source
+            The object.
+        offset
+            Where in it the chunk begins, in bytes.
+        size
+            How many bytes it takes there; -1: the whole object.
+        compression
+            The compressor, a numcodecs codec (or ``Codec``). None: there is none.
+        filters
+            Such codecs too, in the order in which a writer applies them before the
+            compressor. None: there are none.
         missing
             None, or (_FillValue, missing_value, valid_min, valid_max), each None, a
             number or (the first two) several. A value that the dtype cannot hold is
             ignored, and one line is logged.
-        dtype, shape, order
-            Of the decoded chunk; ``"C"`` or ``"F"``.
+        dtype
+            Of the decoded chunk.
+        shape
+            Of the decoded chunk.
+        order
+            In which its elements lie: ``"C"`` or ``"F"``.
         chunk_selection
             Anything that indexes an array one dimension at a time. An integer means
             the slice of length one.

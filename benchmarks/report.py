@@ -44,8 +44,14 @@ def _ratio(ratio: Ratio) -> str:
     return f"{ratio.median:.3g} ({ratio.low:.3g} to {ratio.high:.3g})"
 
 
+def _plain(number: float, digits: int = 3) -> str:
+    """Write a number without an exponent where it has many digits."""
+    most = 10**digits
+    return f"{number:,.0f}" if abs(number) >= most else f"{number:.{digits}g}"
+
+
 def _megabytes(nbytes: float) -> str:
-    return f"{nbytes / 1e6:.3g}"
+    return _plain(nbytes / 1e6)
 
 
 def _markdown(rows: Sequence[Sequence[str]]) -> str:
@@ -88,7 +94,7 @@ def case_table(case: Case, ran: Mapping[str, Ran]) -> str:
         if case.nbytes is not None:
             row.insert(5, f"{case.nbytes / 1e9 / float(np.median(one.wall)):.3g}")
         figures = [
-            f"{one.figures[key]:.4g}" if key in one.figures else "" for key in own
+            _plain(one.figures[key], 4) if key in one.figures else "" for key in own
         ]
         rows.append(row + figures)
     rounds = max(len(one.wall) for one in ran.values())
@@ -170,15 +176,16 @@ def _draw(path: Path, title: str, done: Done) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    columns = 2 if len(done) > 1 else 1
-    rows = -(-len(done) // columns)
-    height = max(len(ran) for _, ran in done) * 0.28 + 0.9
+    heights = [0.3 * len(ran) + 0.7 for _, ran in done]
     figure, panels = plt.subplots(
-        rows, columns, figsize=(7 * columns, height * rows), squeeze=False
+        len(done),
+        1,
+        figsize=(8, sum(heights) + 0.4),
+        squeeze=False,
+        height_ratios=heights,
+        layout="constrained",
     )
-    for panel in panels.flat[len(done) :]:
-        panel.set_visible(False)
-    for panel, (case, ran) in zip(panels.flat, done, strict=False):
+    for panel, (case, ran) in zip(panels.flat, done, strict=True):
         floors = {one.name for one in case.contenders if one.is_floor}
         first = next(iter(ran))
         for place, (name, one) in enumerate(ran.items()):
@@ -188,7 +195,6 @@ def _draw(path: Path, title: str, done: Done) -> None:
                     (0, place),
                     xycoords=("axes fraction", "data"),
                     va="center",
-                    fontsize=8,
                 )
                 continue
             low, median, high = np.quantile(one.wall, (0.25, 0.5, 0.75)).tolist()
@@ -206,18 +212,16 @@ def _draw(path: Path, title: str, done: Done) -> None:
                 xytext=(4, 0),
                 textcoords="offset points",
                 va="center",
-                fontsize=8,
             )
-        panel.set_yticks(range(len(ran)), list(ran), fontsize=8)
+        panel.set_yticks(range(len(ran)), list(ran))
         panel.invert_yaxis()
-        panel.set_xscale("log")
-        low, high = panel.get_xlim()
-        panel.set_xlim(low, high * (high / low) ** 0.35)
-        panel.set_title(f"{case.name}, {case.threads} core(s)", fontsize=9, loc="left")
-        panel.tick_params(axis="x", labelsize=7)
-        panel.set_xlabel("seconds, log scale", fontsize=7)
+        # Bars begin at nothing, so that twice the length is twice the time.
+        panel.set_xlim(0, 1.25 * panel.get_xlim()[1])
+        panel.xaxis.set_major_locator(mpl.ticker.MaxNLocator(6))
+        cores = "1 core" if case.threads == 1 else f"{case.threads} cores"
+        panel.set_title(f"{case.name}, {cores}", loc="left", fontsize=11)
         panel.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(title, fontsize=11)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    panels.flat[-1].set_xlabel("seconds (in brackets: times the first)")
+    figure.suptitle(title)
+    figure.savefig(path, dpi=100)
     plt.close(figure)

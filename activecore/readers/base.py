@@ -45,8 +45,10 @@ class Reader(ABC):
 
         Parameters
         ----------
-        fs, path
-            The source, and the filesystem it lies in.
+        fs
+            The filesystem that the source lies in.
+        path
+            The source.
         head
             The file's first bytes (up to 4096); ``b""`` for a directory or prefix.
         """

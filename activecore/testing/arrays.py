@@ -101,8 +101,22 @@ def array_info(
         fill value, or with zeros.
     put
         Stores an object of this name, and gives its source: ``FakeBackend.put``.
-    name, dims, attrs, order, codecs, missing, fill_value, packing
-        As in ``ArrayInfo`` and ``ChunkLayout``; dims are ``d0``, ``d1``, … by default.
+    name
+        As in ``ArrayInfo``.
+    dims
+        As in ``ArrayInfo``; by default ``d0``, ``d1``, ….
+    attrs
+        As in ``ArrayInfo``.
+    order
+        As in ``ChunkLayout``.
+    codecs
+        As in ``ChunkLayout``.
+    missing
+        As in ``ChunkLayout``.
+    fill_value
+        As in ``ChunkLayout``.
+    packing
+        As in ``ArrayInfo``.
     shards
         How many chunks along each dimension share an object; None: all do, as in an
         HDF5 file.

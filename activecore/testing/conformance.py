@@ -23,7 +23,7 @@ class BackendConformance(
     """Proves that a backend keeps the contract.
 
     Subclass it in a test module of yours, and give it a rig: what makes a backend, and
-    puts bytes into its store in a way that does not go through the backend::
+    puts bytes into its store in a way that does not go through the backend:
 
         class MyRig(Rig):
             def backend(self):

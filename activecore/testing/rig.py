@@ -16,7 +16,7 @@ class Rig(ABC):
     """What the conformance suite has to know about the store behind a backend.
 
     Subclass it in a module of your distribution, and name the class in the entry-point
-    group ``activecore.testing``, under the name of your backend::
+    group ``activecore.testing``, under the name of your backend:
 
         [project.entry-points."activecore.testing"]
         mystore = "activecore_mystore.testing:MyStoreRig"

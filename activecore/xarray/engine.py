@@ -63,16 +63,24 @@ class ActivecoreBackendEntrypoint(BackendEntrypoint):
     ) -> Dataset:
         """Open a source as xarray's other engines do; reads metadata.
 
+        What is not described here is xarray's own.
+
         Parameters
         ----------
         filename_or_obj
             A path or a URL.
         group
             The group to open; None: the root.
-        backend, profile, storage_options, reader, threads
+        backend
             As for ``activecore.open``.
-
-        Other parameters are xarray's.
+        profile
+            As for ``activecore.open``.
+        storage_options
+            As for ``activecore.open``.
+        reader
+            As for ``activecore.open``.
+        threads
+            As for ``activecore.open``.
 
         Raises
         ------
