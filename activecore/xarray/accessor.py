@@ -14,11 +14,12 @@ from xarray import (
 )
 
 from activecore.array import ActiveArray
+from activecore.errors import UnsupportedReduction
 from activecore.explain import Explanation
-from activecore.xarray.answers import Asked
+from activecore.xarray.answers import Asked, require_taken
 from activecore.xarray.grouped import ActiveGroupBy, grouped_by, resampled
-from activecore.xarray.labels import blank_of, dims_of
-from activecore.xarray.locate import Located, locate
+from activecore.xarray.labels import blank_of, dims_of, empty_of
+from activecore.xarray.locate import Located, holds_dates, locate
 from activecore.xarray.named import Dims, NamedReductions
 from activecore.xarray.pushed import options_of, push, require_known
 from activecore.xarray.weighted import ActiveWeighted
@@ -86,20 +87,20 @@ class ActiveDataArray(NamedReductions):
         ActiveCoreError
             What went wrong, as from ``ActiveArray.reduce``.
         """
-        require_known(reduction)
+        require_known(reduction, skipna, min_count, ddof)
         array = self._array
         dims = dims_of(array, dim, axis)
         labels = {"keep_attrs": keep_attrs, "keepdims": keepdims}
         if array.size == 0:
-            # There is nothing to read: xarray knows best what becomes of it.
             options = options_of(reduction, skipna, min_count, ddof)
-            empty = array.copy(
-                deep=False, data=np.zeros(array.shape, dtype=array.dtype)
+            nothing: DataArray = getattr(empty_of(array), reduction)(
+                dims or dim, **labels, **options
             )
-            nothing: DataArray = getattr(empty, reduction)(dims, **labels, **options)
             return nothing
         pieces = self._located()
-        labelled = getattr(blank_of(array, dims), reduction)(dims, **labels)
+        require_taken(pieces, reduction)
+        # Of no dimension at all xarray makes something else than of an empty list.
+        labelled = getattr(blank_of(array, dims), reduction)(dims or dim, **labels)
         axes = tuple(sorted(array.dims.index(name) for name in dims))
         return push(
             array,
@@ -172,7 +173,8 @@ class ActiveDataset(NamedReductions):
         Raises
         ------
         UnsupportedReduction
-            A variable was computed on lazily. Nothing was read.
+            A variable was computed on lazily, or holds text or dates that have no such
+            reduction. Nothing was read.
         """
         require_known(reduction)
         dataset = self._dataset
@@ -181,22 +183,46 @@ class ActiveDataset(NamedReductions):
             {name: slice(0, 2) for name in wanted}, missing_dims="ignore"
         )
         blank = small.assign(
-            {name: blank_of(array, ()) for name, array in small.data_vars.items()}
+            {name: _blank(array) for name, array in small.data_vars.items()}
         )
         labels = {k: v for k, v in options.items() if k in ("keep_attrs", "keepdims")}
-        labelled: Dataset = getattr(blank, reduction)(
-            None if dim is ... else dim, **labels
-        )
+        try:
+            labelled: Dataset = getattr(blank, reduction)(
+                None if dim is ... else dim, **labels
+            )
+        except TypeError as error:
+            # xarray leaves out some text and some dates, but not all.
+            raise UnsupportedReduction(
+                f"xarray itself gives no {reduction} of all these variables ({error}): "
+                f"choose some first, as in ds[['tas']].active.{reduction}()"
+            ) from error
         asked = {
             name: [each for each in dataset[name].dims if each in wanted]
             for name in labelled.data_vars
         }
-        return labelled.assign(
-            {
-                name: _one(dataset[name], reduction, dims, options)
-                for name, dims in asked.items()
-            }
-        )
+        answers = {
+            name: _one(dataset[name], reduction, dims, options)
+            for name, dims in asked.items()
+        }
+        answer = labelled.assign(answers)
+        for name in answers:
+            answer[name].attrs = labelled[name].attrs
+        return answer
+
+
+_KEEPING = ("max", "mean", "min", "sum")
+"""Reductions that over no dimension give what there was."""
+
+
+def _blank(array: DataArray) -> DataArray:
+    """Give zeros, or dates for dates: xarray tells objects by what they are."""
+    blank = blank_of(array, ())
+    if not holds_dates(array):
+        return blank
+    import cftime
+
+    some = cftime.datetime(1, 1, 1, calendar="standard")
+    return blank.copy(deep=False, data=np.full(blank.shape, some, dtype=object))
 
 
 def _listed(dim: Any) -> list[Hashable]:
@@ -209,8 +235,16 @@ def _one(
     dims: list[Hashable],
     options: Mapping[str, Any],
 ) -> DataArray:
-    """Reduce one variable of a dataset; what is in memory is xarray's to reduce."""
-    if not array.variable._in_memory:  # noqa: SLF001 - there is no public way to ask
+    """Reduce one variable of a dataset.
+
+    What is in memory, or is one text or date, is xarray's to reduce. Text and dates
+    that keep their dimensions stay as they are.
+    """
+    is_number = array.dtype.kind in "biufc"
+    in_memory = array.variable._in_memory  # noqa: SLF001 - there is no public way to ask
+    if not in_memory and (is_number or array.ndim > 0):
+        if len(dims) == 0 and not is_number and reduction in _KEEPING:
+            return array
         return ActiveDataArray(array).reduce(reduction, dims, **options)
     known = options_of(reduction, None, None, 0)
     known |= {

@@ -19,7 +19,7 @@ from activecore.groups import Groups
 from activecore.operations import OPERATION
 from activecore.xarray.locate import Located
 
-__all__ = ["Asked", "Parts", "finished", "parts_of"]
+__all__ = ["Asked", "Parts", "finished", "parts_of", "require_taken"]
 
 Array: TypeAlias = NDArray[Any]
 
@@ -35,6 +35,9 @@ _MERGED_AS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "all": ("nonzero", ("nonzero",)),
 }
 """What several sources' parts of a reduction merge as, and what these are called."""
+
+_OF_TIMES = ("count", "max", "mean", "min")
+"""Reductions of stored times that mean the same for dates."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +65,23 @@ class Parts:
     """How many values are behind each."""
     total: Array
     """How many there would be if none were missing."""
+
+
+def require_taken(pieces: Sequence[Located], reduction: str) -> None:
+    """Make sure that a reduction of stored numbers is one of what they stand for.
+
+    Raises
+    ------
+    UnsupportedDtype
+        They stand for dates or durations, and it is not.
+    """
+    for piece in pieces:
+        if piece.source.is_time and reduction not in _OF_TIMES:
+            raise UnsupportedDtype(
+                f"{piece.source.name!r} holds dates or durations, of which only "
+                f"{', '.join(_OF_TIMES)} are taken where they lie; call the reduction "
+                "without .active"
+            )
 
 
 def parts_of(pieces: Sequence[Located], shape: tuple[int, ...], asked: Asked) -> Parts:
@@ -93,11 +113,6 @@ def parts_of(pieces: Sequence[Located], shape: tuple[int, ...], asked: Asked) ->
 
 def _parts(piece: Located, shape: tuple[int, ...], asked: Asked) -> Parts:
     array, axes = piece.array, piece.axes
-    if piece.source.is_time and asked.reduction not in ("count", "min", "max"):
-        raise UnsupportedDtype(
-            f"{piece.source.name!r} holds dates or durations, of which only count, min "
-            "and max are taken where they lie; call the reduction without .active"
-        )
     lengths = list(shape)
     if piece.joined is not None:
         lengths[piece.joined] = piece.span.stop - piece.span.start

@@ -10,11 +10,11 @@ from xarray import DataArray
 
 from activecore.errors import UnsupportedReduction
 from activecore.groups import NOWHERE, Groups
-from activecore.xarray.answers import Asked
-from activecore.xarray.labels import dims_of
+from activecore.xarray.answers import Asked, require_taken
+from activecore.xarray.labels import dims_of, empty_of
 from activecore.xarray.locate import locate
 from activecore.xarray.named import Dims, NamedReductions
-from activecore.xarray.pushed import push, require_known
+from activecore.xarray.pushed import options_of, push, require_known
 
 __all__ = ["ActiveGroupBy", "grouped_by", "resampled"]
 
@@ -29,7 +29,13 @@ class ActiveGroupBy(NamedReductions):
     def __init__(
         self, array: DataArray, dim: Hashable, group: Callable[[DataArray], Any]
     ) -> None:
-        self._array = array
+        # xarray cannot group by a coordinate that is Dask's.
+        lazy = {
+            name: coordinate.compute()
+            for name, coordinate in array.coords.items()
+            if coordinate.dims == (dim,) and coordinate.chunks is not None
+        }
+        self._array = array.assign_coords(lazy)
         self._dim = dim
         self._group = group
 
@@ -57,7 +63,7 @@ class ActiveGroupBy(NamedReductions):
         UnsupportedReduction
             It cannot be asked of the source. Nothing was read.
         """
-        require_known(reduction)
+        require_known(reduction, skipna, min_count, ddof)
         array, grouped = self._array, self._dim
         dims = (grouped,) if dim is None else dims_of(array, dim)
         if grouped not in dims:
@@ -65,19 +71,32 @@ class ActiveGroupBy(NamedReductions):
                 f"groups lie along {grouped!r}, which must be reduced too; "
                 "call the reduction without .active"
             )
+        if array.size == 0:
+            options = options_of(reduction, skipna, min_count, ddof)
+            nothing: DataArray = getattr(self._group(empty_of(array)), reduction)(
+                dim, keep_attrs=keep_attrs, **options
+            )
+            return nothing
         labels, numbers = self._labels(keep_attrs)
         (new,) = labels.dims
+        others = tuple(name for name in dims if name != grouped)
+        if new in set(array.dims) - {grouped, *others}:
+            raise UnsupportedReduction(
+                f"groups along {grouped!r} are called {new!r}, as a dimension of "
+                f"{array.name!r} is: rename what you group by"
+            )
         keeps = numbers != NOWHERE
         if not keeps.all():
             array = array.isel({grouped: np.flatnonzero(keeps)})
+        pieces = locate(array.variable, array.name)
+        require_taken(pieces, reduction)
         groups = Groups(numbers[keeps], labels.sizes[new])
-        others = tuple(name for name in dims if name != grouped)
         labelled = self._labelled(labels, others, reduction)
         axes = tuple(sorted(array.dims.index(name) for name in others))
         asked = Asked(reduction, axes, {array.dims.index(grouped): groups})
         return push(
             array,
-            locate(array.variable, array.name),
+            pieces,
             asked,
             labelled,
             skipna=skipna,
@@ -103,25 +122,26 @@ class ActiveGroupBy(NamedReductions):
             if set(coordinate.dims) <= {grouped}
         }
         line = DataArray(
-            np.arange(length, dtype=np.float64),
+            np.zeros(length),
             dims=(grouped,),
             coords=along,
             name=array.name,
             attrs=array.attrs,
         )
-        by = self._group(line)
-        first = by.min(keep_attrs=keep_attrs)
+        found = [
+            np.arange(length)[where] for where in self._group(line).groups.values()
+        ]
+        groups = [positions for positions in found if len(positions) > 0]
+        # One position of each group says which it is: their sums show xarray's order.
+        marks = np.zeros(length)
+        for mark, positions in enumerate(groups, 1):
+            marks[positions[0]] = mark
+        labels = self._group(line.copy(data=marks)).sum(keep_attrs=keep_attrs)
         numbers = np.full(length, NOWHERE, dtype=np.int64)
-        of_first = {
-            int(position): number
-            for number, position in enumerate(first.values.tolist())
-            if position == position  # noqa: PLR0124 - false for a group of nothing
-        }
-        for where in by.groups.values():
-            positions = np.arange(length)[where]
-            if len(positions) > 0:
-                numbers[positions] = of_first[int(positions.min())]
-        return first, numbers
+        for number, mark in enumerate(np.nan_to_num(labels.values).tolist()):
+            if mark > 0:
+                numbers[groups[int(mark) - 1]] = number
+        return labels, numbers
 
     def _labelled(
         self, labels: DataArray, others: tuple[Hashable, ...], reduction: str

@@ -15,7 +15,7 @@ from xarray import DataArray
 
 from activecore.xarray.named import Dims
 
-__all__ = ["blank_of", "dims_of", "filled"]
+__all__ = ["blank_of", "dims_of", "empty_of", "filled"]
 
 Array: TypeAlias = NDArray[Any]
 
@@ -59,13 +59,32 @@ def blank_of(array: DataArray, dims: Iterable[Hashable]) -> DataArray:
     return small.copy(deep=False, data=np.zeros(small.shape, dtype=array.dtype))
 
 
-def filled(labelled: DataArray, values: Array, valid: NDArray[np.bool_]) -> DataArray:
-    """Put an answer in place of zeros; what is missing becomes NaN or NaT."""
+def empty_of(array: DataArray) -> DataArray:
+    """Give in memory what has no element: there is nothing to read, xarray knows best.
+
+    What it makes of nothing depends on the reduction, and on the version.
+    """
+    return array.copy(deep=False, data=np.zeros(array.shape, dtype=array.dtype))
+
+
+def filled(
+    labelled: DataArray,
+    values: Array,
+    valid: NDArray[np.bool_],
+    *,
+    may_miss: bool = False,
+) -> DataArray:
+    """Put an answer in place of zeros; what is missing becomes NaN or NaT.
+
+    Where something is missing, or ``may_miss`` says that it might have been, integers
+    become what xarray makes of integers that have NaN among them.
+    """
     shape, dtype = labelled.shape, labelled.dtype
     values, valid = values.reshape(shape), valid.reshape(shape)
     if values.dtype.kind not in "mMO":
-        if not valid.all():
-            dtype = dtype if dtype.kind == "f" else np.dtype("f8")
+        if may_miss or not valid.all():
+            one = DataArray(np.zeros(1, dtype), {"x": [0]}, dims="x")
+            dtype = one.reindex(x=[1]).dtype
             values = np.where(valid, values, np.nan)
         with np.errstate(over="ignore"):
             values = values.astype(dtype)

@@ -9,14 +9,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from xarray import Variable
+from xarray import DataArray, Variable
 
 from activecore.array import ActiveArray
 from activecore.errors import UnsupportedReduction
 from activecore.xarray.decoded import DecodedArray
 from activecore.xarray.probe import PLACE, probing
 
-__all__ = ["Located", "locate"]
+__all__ = ["Located", "holds_dates", "locate"]
 
 Array: TypeAlias = NDArray[Any]
 
@@ -66,6 +66,11 @@ def locate(variable: Variable, name: object) -> list[Located]:
         It was loaded, or computed on, or selected in a way that is not orthogonal.
     """
     lines = _lines(variable, 0, name)
+    if len(lines.sources) == 0 and variable.dtype.kind in "OSTU":
+        raise UnsupportedReduction(
+            f"{name!r} holds text, which is not reduced where data lies: leave it out "
+            "(drop_vars), or reduce it without .active"
+        )
     if len(lines.sources) == 0:
         raise UnsupportedReduction(
             f"{name!r} is in memory, or does not come from engine 'activecore': "
@@ -85,6 +90,17 @@ def locate(variable: Variable, name: object) -> list[Located]:
         of_part = _lines(part, 0, name)
         found.append(_located(part, name, slice(start, stop), axis, of_part))
     return found
+
+
+def holds_dates(array: DataArray) -> bool:
+    """Tell whether objects are dates of a calendar of their own; reads none of them.
+
+    False for what is in memory, and for text.
+    """
+    if array.dtype.kind != "O":
+        return False
+    sources = _lines(array.variable, 0, array.name).sources
+    return any(source.is_time for source in sources)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

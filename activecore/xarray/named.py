@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from types import EllipsisType
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 __all__ = ["REDUCTIONS", "Dims", "NamedReductions"]
 
@@ -19,6 +19,12 @@ class NamedReductions:
 
     reduce: Callable[..., Any]
     """What answers them: ``reduce(name, dim, **options)``."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f".active has no {name!r} (only {', '.join(REDUCTIONS)}, and what "
+            f"dir() lists): call {name!r} without .active, which reads the data"
+        )
 
     def all(self, dim: Dims = None, **options: Any) -> Any:
         """Tell whether all values are true, as xarray's ``all`` does."""

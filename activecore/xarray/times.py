@@ -1,4 +1,4 @@
-"""Least and greatest of dates: found among stored numbers, decoded by xarray."""
+"""Least, greatest and mean dates: found of stored numbers, decoded by xarray."""
 
 from __future__ import annotations
 
@@ -11,9 +11,28 @@ from xarray import Dataset, decode_cf
 from activecore.errors import UnsupportedDtype
 from activecore.xarray.decoded import DecodedArray
 
-__all__ = ["decoded_times"]
+__all__ = ["decoded_times", "require_exact"]
 
 Array: TypeAlias = NDArray[Any]
+
+_EXACT = 2.0**53
+"""Up to here every integer is a float64."""
+
+
+def require_exact(source: DecodedArray, sums: Array) -> None:
+    """Make sure that a mean of integer times is not rounded to odd fractions.
+
+    Raises
+    ------
+    UnsupportedDtype
+        Their sums are too large: nanoseconds since 1970, for example.
+    """
+    is_integer = source.numbers.dtype.kind in "iu"
+    if is_integer and (np.abs(np.asarray(sums, np.float64)) > _EXACT).any():
+        raise UnsupportedDtype(
+            f"the times of {source.name!r} are stored in units too small for an exact "
+            "mean; call the reduction without .active"
+        )
 
 
 def decoded_times(

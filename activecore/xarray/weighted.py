@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from xarray import DataArray
 
 from activecore.errors import UnsupportedReduction
-from activecore.xarray.answers import Asked, Parts, parts_of
-from activecore.xarray.labels import blank_of, dims_of
+from activecore.xarray.answers import Asked, Parts, parts_of, require_taken
+from activecore.xarray.labels import blank_of, dims_of, empty_of
 from activecore.xarray.locate import locate
 from activecore.xarray.named import Dims
 from activecore.xarray.pushed import finish
@@ -82,7 +82,15 @@ class ActiveWeighted:
     ) -> DataArray:
         array = self._array
         dims = dims_of(array, dim)
+        options = {} if name == "sum_of_weights" else {"skipna": skipna}
+        if array.size == 0:
+            weighted = empty_of(array).weighted(self._weights)
+            nothing: DataArray = getattr(weighted, name)(
+                dims, keep_attrs=keep_attrs, **options
+            )
+            return nothing
         pieces = locate(array.variable, array.name)
+        require_taken(pieces, "sum")
         small = blank_of(array, dims)
         weights = self._weights.isel(
             {each: slice(0, 2) for each in dims if each in self._weights.dims}
@@ -90,7 +98,6 @@ class ActiveWeighted:
         weighted = small.weighted(
             weights.copy(deep=False, data=np.ones_like(weights.values))
         )
-        options = {} if name == "sum_of_weights" else {"skipna": skipna}
         labelled = getattr(weighted, name)(dims, keep_attrs=keep_attrs, **options)
         # One that is kept weighs all that is behind a value alike.
         along = {
