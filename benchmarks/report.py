@@ -205,7 +205,8 @@ def _draw(path: Path, title: str, done: Done) -> None:
             panel.plot([low, high], [place, place], color="black", linewidth=1)
             text = _time(median)
             if ran[first].error is None:
-                text += f"  (x {Ratio.of(one.wall, ran[first].wall).median:.2g})"
+                ratio = Ratio.of(one.wall, ran[first].wall).median
+                text += f"  (x {_plain(ratio, 2)})"
             panel.annotate(
                 text,
                 (max(high, median), place),

@@ -18,6 +18,7 @@ import xarray as xr
 import activecore as ac
 
 mpl.use("agg")
+mpl.rcParams["font.size"] = 12
 from matplotlib import pyplot as plt
 
 SOURCE = Path(iris_sample_data.path) / "ostia_monthly.nc"
@@ -32,7 +33,7 @@ def main(folder: Path) -> None:
             year = ds.surface_temperature.active.mean("time")
         unlike = seasons - year
         figure, panels = plt.subplots(
-            4, 1, figsize=(10, 4.6), layout="constrained", sharex=True
+            4, 1, figsize=(10, 5), layout="constrained", sharex=True
         )
         for axes, season in zip(panels, SEASONS, strict=True):
             field = unlike.sel(season=season)
@@ -40,10 +41,11 @@ def main(folder: Path) -> None:
             mesh = axes.pcolormesh(
                 ds.longitude, ds.latitude, field, cmap="RdBu_r", vmin=-3, vmax=3
             )
-            axes.set_ylabel(season, rotation=0, labelpad=20, fontsize=12)
+            axes.set_ylabel(season, rotation=0, labelpad=22)
             axes.set_facecolor("0.85")
             axes.set_aspect(3)
-    panels[0].set_title("Sea surface temperature: season less year", loc="left")
+            axes.set_yticks([-4, 0, 4], ["4°S", "0°", "4°N"])
+    panels[0].set_title("Sea surface temperature near the equator: season less year", loc="left")
     panels[-1].set_xlabel("longitude, degrees east (grey: land)")
     figure.colorbar(mesh, ax=panels, label="K", shrink=0.6, extend="both")
     picture = folder / "seasons_with_xarray.png"

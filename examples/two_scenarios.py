@@ -19,6 +19,7 @@ import numpy as np
 import activecore as ac
 
 mpl.use("agg")
+mpl.rcParams["font.size"] = 13
 from matplotlib import pyplot as plt
 
 SOURCES = Path(iris_sample_data.path)
@@ -42,7 +43,7 @@ def yearly_means(path: Path) -> np.ndarray:
 
 def main(folder: Path) -> None:
     """Draw the figure and say what it took."""
-    figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
     with ac.record() as run:
         for label, (name, colour) in SCENARIOS.items():
             means = yearly_means(SOURCES / name)
@@ -53,11 +54,12 @@ def main(folder: Path) -> None:
             axes.plot(years[5:-5], smooth, color=colour, linewidth=2.5, label=label)
             print(f"{label}: {warmer[-10:].mean():+.2f} K in the last ten years")
     axes.axhline(0, color="0.5", linewidth=0.8)
-    axes.set_title("North America is warming: how far depends on us", loc="left")
-    axes.set_ylabel("K above the mean of 1860 to 1899")
+    axes.set_title("North America warms: how far depends on us", loc="left")
+    axes.set_xlabel("year")
+    axes.set_ylabel("air temperature, K above 1860-1899")
     axes.margins(x=0)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, title="thick: means of eleven years", alignment="left")
+    axes.legend(frameon=False, title="thin: years; thick: means of eleven", alignment="left")
     picture = folder / "two_scenarios.png"
     figure.savefig(picture, dpi=150)
     print(f"{run.chunks} chunks, {run.bytes_read / 1e6:.1f} MB read: {picture}")

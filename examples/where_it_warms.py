@@ -17,6 +17,7 @@ import matplotlib as mpl
 import activecore as ac
 
 mpl.use("agg")
+mpl.rcParams["font.size"] = 12
 from matplotlib import pyplot as plt
 
 SOURCE = Path(iris_sample_data.path) / "A1B_north_america.nc"
@@ -34,19 +35,25 @@ def main(folder: Path) -> None:
     print(f"spread of years around 1875: {spread.min():.2f} to {spread.max():.2f} K")
 
     figure, panels = plt.subplots(
-        1, 2, figsize=(11, 4.2), layout="constrained", sharey=True
+        1, 2, figsize=(11, 5.4), layout="constrained", sharey=True
     )
     maps = (
-        (change, "Change, 2070-2099 less 1860-1889", "inferno", "K"),
-        (change / spread, "The same in standard deviations of a year", "viridis", ""),
+        (change, "It warms most in the north, and on land …", "inferno", "K"),
+        (
+            change / spread,
+            "… but stands out most in the tropics",
+            "viridis",
+            "standard deviations of a year, 1860-1889",
+        ),
     )
     for axes, (values, title, colours, unit) in zip(panels, maps, strict=True):
         mesh = axes.pcolormesh(longitude - 360, latitude, values, cmap=colours)
-        axes.set_title(title, loc="left", fontsize=11)
+        axes.set_title(title, loc="left")
         axes.set_xlabel("longitude, degrees east")
         axes.set_aspect(1.3)
-        figure.colorbar(mesh, ax=axes, label=unit, shrink=0.85)
+        figure.colorbar(mesh, ax=axes, label=unit, orientation="horizontal", aspect=35)
     panels[0].set_ylabel("latitude, degrees north")
+    figure.suptitle("Scenario A1B: mean air temperature, 2070-2099 less 1860-1889")
     picture = folder / "where_it_warms.png"
     figure.savefig(picture, dpi=150)
     print(f"{run.chunks} chunks, {run.bytes_read / 1e6:.1f} MB read: {picture}")
