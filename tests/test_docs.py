@@ -21,6 +21,7 @@ import activecore.errors
 import activecore.testing
 from activecore import hookspecs
 from activecore.config import load_settings
+from activecore.testing import active_array, array_info
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -108,6 +109,23 @@ def test_python_snippets_run(code, folder):
             run_python(code)
     else:
         run_python(code)
+
+
+def test_the_backend_of_the_readme_is_one():
+    (code,) = [
+        text for _, text in fences(ROOT / "README.md") if "ByteRangeBackend" in text
+    ]
+    names = {"__name__": "snippet"}
+    exec(code, names)  # noqa: S102
+    backend = names["MemoryBackend"]()
+    files = backend.filesystem("memory://")
+
+    def put(name, data):
+        files.pipe_file(f"/{name}", data)
+        return f"/{name}"
+
+    info = array_info(np.arange(12.0), (5,), put=put)
+    assert active_array(info, backend).sum() == 66
 
 
 WITH_OUTPUT = re.compile(
