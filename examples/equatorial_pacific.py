@@ -19,8 +19,9 @@ import numpy as np
 import activecore as ac
 
 mpl.use("agg")
-mpl.rcParams["font.size"] = 12
 from matplotlib import pyplot as plt
+
+plt.rcParams["font.size"] = 12
 
 SOURCE = Path(iris_sample_data.path) / "ostia_monthly.nc"
 PACIFIC = slice(130, 280)
@@ -57,7 +58,12 @@ def main(folder: Path) -> None:
     axes.set_ylabel("year")
     axes.yaxis.set_major_locator(mpl.ticker.MultipleLocator(1))
     axes.yaxis.set_major_formatter("{x:.0f}")
-    figure.colorbar(mesh, ax=axes, label="sea surface temperature, K from the month's usual", shrink=0.85)
+    figure.colorbar(
+        mesh,
+        ax=axes,
+        label="sea surface temperature, K from the month's usual",
+        shrink=0.85,
+    )
     picture = folder / "equatorial_pacific.png"
     figure.savefig(picture, dpi=150)
     print(f"{run.chunks} chunks, {run.bytes_read / 1e6:.1f} MB read: {picture}")

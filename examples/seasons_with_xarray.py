@@ -18,8 +18,9 @@ import xarray as xr
 import activecore as ac
 
 mpl.use("agg")
-mpl.rcParams["font.size"] = 12
 from matplotlib import pyplot as plt
+
+plt.rcParams["font.size"] = 12
 
 SOURCE = Path(iris_sample_data.path) / "ostia_monthly.nc"
 SEASONS = ("DJF", "MAM", "JJA", "SON")
@@ -45,7 +46,9 @@ def main(folder: Path) -> None:
             axes.set_facecolor("0.85")
             axes.set_aspect(3)
             axes.set_yticks([-4, 0, 4], ["4°S", "0°", "4°N"])
-    panels[0].set_title("Sea surface temperature near the equator: season less year", loc="left")
+    panels[0].set_title(
+        "Sea surface temperature near the equator: season less year", loc="left"
+    )
     panels[-1].set_xlabel("longitude, degrees east (grey: land)")
     figure.colorbar(mesh, ax=panels, label="K", shrink=0.6, extend="both")
     picture = folder / "seasons_with_xarray.png"

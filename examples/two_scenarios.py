@@ -19,8 +19,9 @@ import numpy as np
 import activecore as ac
 
 mpl.use("agg")
-mpl.rcParams["font.size"] = 13
 from matplotlib import pyplot as plt
+
+plt.rcParams["font.size"] = 13
 
 SOURCES = Path(iris_sample_data.path)
 SCENARIOS = {
@@ -59,7 +60,9 @@ def main(folder: Path) -> None:
     axes.set_ylabel("air temperature, K above 1860-1899")
     axes.margins(x=0)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, title="thin: years; thick: means of eleven", alignment="left")
+    axes.legend(
+        frameon=False, title="thin: years; thick: means of eleven", alignment="left"
+    )
     picture = folder / "two_scenarios.png"
     figure.savefig(picture, dpi=150)
     print(f"{run.chunks} chunks, {run.bytes_read / 1e6:.1f} MB read: {picture}")

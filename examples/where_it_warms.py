@@ -17,8 +17,9 @@ import matplotlib as mpl
 import activecore as ac
 
 mpl.use("agg")
-mpl.rcParams["font.size"] = 12
 from matplotlib import pyplot as plt
+
+plt.rcParams["font.size"] = 12
 
 SOURCE = Path(iris_sample_data.path) / "A1B_north_america.nc"
 
