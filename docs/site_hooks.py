@@ -48,7 +48,8 @@ def on_files(files: Files, *, config: Any) -> Files:
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     """Put lists where a page asks for them, and measured tables into a box."""
     if page.file.src_uri.startswith("measured/"):
-        return f'<div class="measured" markdown>\n\n{markdown}\n\n</div>'
+        title, _, rest = markdown.partition("\n")
+        return f'{title}\n\n<div class="measured" markdown>\n{rest}\n</div>'
     for place, make in LISTS.items():
         if place in markdown:
             markdown = markdown.replace(place, make())
