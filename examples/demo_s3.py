@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import iris_sample_data
-from demo import NAME, run, say
+from demo import NAME, cost, run, say
 
 import activecore as ac
 
@@ -73,7 +73,7 @@ def _reduce(url: str, backend: str, title: str) -> object:
     with ac.record() as record:
         answer = ac.open(url, NAME, backend=backend).mean(axis=OVER)
     print(f"mean of the first year: {answer[0]:.3f} K, of the last: {answer[-1]:.3f} K")
-    print(record)
+    print(cost(record))
     return answer
 
 

@@ -28,7 +28,8 @@ This page is written by `python tests/sabotage_page.py` from the failures themse
 
 def words_of(name: str) -> str:
     """Read a class name as words."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
+    between = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
+    return re.sub(between, " ", name).lower()
 
 
 def line_with(said: list[str], words: str) -> str:
