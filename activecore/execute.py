@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["Workers", "box_chunks", "execute", "is_cluster", "tasks"]
 
 Array: TypeAlias = NDArray[Any]
-_FIRST_LOOKED_UP = 256
-"""How many chunks are looked up together at first; then twice as many each time, …"""
+_FIRST_LOOKED_UP = 32
+"""How many chunks are looked up together at first, so that work begins at once; then
+four times as many each time, …"""
 _MOST_LOOKED_UP = 4096
 """… up to so many, of which each takes some 40 bytes until it is worked on."""
 Workers: TypeAlias = "Executor | Client"
@@ -98,7 +99,7 @@ def _together(boxes: Iterable[Box]) -> Iterator[list[Box]]:
         chunks += len(box)
         if chunks >= most:
             yield taken
-            taken, chunks, most = [], 0, min(2 * most, _MOST_LOOKED_UP)
+            taken, chunks, most = [], 0, min(4 * most, _MOST_LOOKED_UP)
     if taken:
         yield taken
 

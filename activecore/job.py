@@ -7,7 +7,7 @@ import pickle
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial as bind
 from importlib.metadata import version
@@ -161,7 +161,7 @@ def answer_bundle(job: Job, bundle: Bundle) -> tuple[BoxAnswer, ...]:
     question, chain = job.open()
     work = bind(_answer, job, question, chain)
     tasks = [task for block in bundle for task in block.tasks]
-    answers = _answers(work, tasks, _lanes(chain))
+    answers = _answers(work, tasks, chain)
     merged = []
     try:
         for block in bundle:
@@ -190,13 +190,13 @@ def _lanes(chain: Chain) -> int:
     return max(1, chain.backends[0].concurrency // (cpu_count() or 1))
 
 
-def _answers(work: Any, tasks: Iterable[Task], lanes: int) -> Iterator[BoxAnswer]:
-    boxes = list(tasks)
-    if lanes == 1 or len(boxes) == 1:
-        yield from map(work, boxes)
+def _answers(work: Any, tasks: Sequence[Task], chain: Chain) -> Iterator[BoxAnswer]:
+    lanes = min(len(tasks), _lanes(chain)) if len(tasks) > 1 else 1
+    if lanes == 1:
+        yield from map(work, tasks)
         return
-    with ThreadPoolExecutor(min(lanes, len(boxes)), "activecore") as pool:
-        for _, answer in in_order(pool, work, boxes, 2 * lanes):
+    with ThreadPoolExecutor(lanes, "activecore") as pool:
+        for _, answer in in_order(pool, work, tasks, 2 * lanes):
             yield answer
 
 

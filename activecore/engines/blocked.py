@@ -159,7 +159,7 @@ def _reduced(
             if mean is not None:
                 tile = _deviations(tile, mean[some, np.newaxis, kept], bad)
             elif bad is not None:
-                tile = np.where(bad, np.asarray(fold.instead, dtype=tile.dtype), tile)
+                tile = _patched(tile, bad, fold.instead)
             more = fold.begin(tile, rows)
             if held is None:
                 held = more
@@ -170,10 +170,28 @@ def _reduced(
     return values, masked.gone
 
 
+def _patched(tile: Array, bad: NDArray[np.bool_], instead: Any) -> Array:
+    """Put ``instead`` where a tile is missing.
+
+    By bits, which has no branches: where land and sea alternate, ``np.where`` takes
+    five times as long.
+    """
+    bits = np.dtype(f"u{tile.itemsize}")
+    keep = bad.astype(bits)
+    np.subtract(keep, 1, out=keep)
+    patched = np.bitwise_and(tile.view(bits), keep)
+    filler = np.array(instead, dtype=tile.dtype).view(bits)
+    if filler != 0:
+        np.invert(keep, out=keep)
+        np.bitwise_and(keep, filler, out=keep)
+        np.bitwise_or(patched, keep, out=patched)
+    return patched.view(tile.dtype)
+
+
 def _deviations(tile: Array, mean: Array, bad: Invalid) -> Array:
     deviation = np.subtract(tile, mean, dtype=np.float64)
     if bad is not None:
-        np.copyto(deviation, 0.0, where=bad)
+        deviation = _patched(deviation, bad, 0.0)
     return np.square(deviation, out=deviation)
 
 

@@ -19,6 +19,10 @@ _KINDS = {"i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (4, 8)}
 
 _EMPTY = np.zeros((0, 0))
 
+_TILE_BYTES = 16 << 10
+"""Bytes of elements that are worked on together: they, and what is computed of them,
+fit in a core's first-level cache."""
+
 
 class FusedEngine:
     """Compiled loops; what they do not know is left to NumPy. See ``Engine``."""
@@ -28,7 +32,7 @@ class FusedEngine:
 
     def missing(self, cells: Cells) -> Gone:
         """See ``Engine``."""
-        if not _knows(cells) or _is_plain(cells):
+        if not _knows(cells):
             return self._others.missing(cells)
         return _run(loops.MISSING, cells, np.dtype("i8"), 0)[1]
 
@@ -46,14 +50,14 @@ class FusedEngine:
 
     def least(self, cells: Cells) -> tuple[Array, Gone]:
         """See ``Engine``."""
-        if not _knows(cells) or _is_plain(cells):
+        if not _knows(cells):
             return self._others.least(cells)
         dtype = cells.block.dtype.newbyteorder("=")
         return _run(loops.LEAST, cells, dtype, extreme(dtype, least=False))
 
     def greatest(self, cells: Cells) -> tuple[Array, Gone]:
         """See ``Engine``."""
-        if not _knows(cells) or _is_plain(cells):
+        if not _knows(cells):
             return self._others.greatest(cells)
         dtype = cells.block.dtype.newbyteorder("=")
         return _run(loops.GREATEST, cells, dtype, extreme(dtype, least=True))
@@ -72,12 +76,6 @@ def _knows(cells: Cells) -> bool:
         and cells.invalid is None
         and _rules(cells.missing, dtype.newbyteorder("=")) is not None
     )
-
-
-def _is_plain(cells: Cells) -> bool:
-    """Tell whether NumPy can compare elements where they lie, which it does faster."""
-    block = cells.block
-    return block.dtype.isnative and not block.is_shuffled
 
 
 def _rules(
@@ -103,6 +101,12 @@ def _exactly(column: list[Scalar], dtype: np.dtype[Any]) -> Array | None:
     return put if same else None
 
 
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def _run(
     what: int,
     cells: Cells,
@@ -115,19 +119,19 @@ def _run(
     native = block.dtype.newbyteorder("=")
     unsigned = np.dtype(f"u{native.itemsize}")
     # What is read may be a mapped file: read-only arrays are a type of their own.
-    raw = block.raw.reshape(-1).view()
-    raw.flags.writeable = False
+    raw = _read_only(block.raw.reshape(-1))
     is_shuffled = block.is_shuffled and native.itemsize > 1
-    plain = raw[:0].view(unsigned)
+    plain, elements = raw[:0].view(unsigned), raw[:0].view(native)
     if not is_shuffled:
         plain = raw.view(unsigned)
         if not plain.flags.aligned:
             # A mapped file may have its chunks anywhere.
-            plain = plain.copy()
-            plain.flags.writeable = False
+            plain = _read_only(plain.copy())
+        if block.dtype.isnative:
+            elements = plain.view(native)
     out = np.empty((rows.many, rows.kept), dtype)
     gone = np.zeros((rows.many, rows.kept), np.int64)
-    x = np.empty(loops.WIDTH, native)
+    tile = np.empty(min(loops.WIDTH, _TILE_BYTES // native.itemsize), native)
     rules = _rules(cells.missing, native)
     lost = loops.reduce_rows(
         what,
@@ -135,6 +139,7 @@ def _run(
         gone,
         raw,
         plain,
+        elements,
         is_shuffled,
         not block.dtype.isnative,
         raw.nbytes // len(block.raw) // native.itemsize,
@@ -143,11 +148,11 @@ def _run(
         rows.narrow,
         rows.segment,
         rules,
-        native.type(instead),
+        np.array(instead, native).view(unsigned)[()],
         mean,
-        x,
-        x.view(unsigned),
-        np.empty(loops.WIDTH, dtype),
-        np.empty(loops.WIDTH, dtype),
+        _read_only(tile),
+        tile.view(unsigned),
+        np.empty(loops.LANES, dtype),
+        np.empty(loops.LANES, dtype),
     )
     return out, gone if lost > 0 else None

@@ -29,8 +29,11 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-WIDTH = 2048
-"""Elements of a tile at most; at least ``folding.LANES``."""
+WIDTH = 4096
+"""Elements of a tile at most."""
+
+LANES = 2048
+"""Numbers that are added side by side; at least ``folding.LANES``."""
 
 SUM, SQUARES, NONZERO, LEAST, GREATEST, MISSING = range(6)
 
@@ -115,6 +118,25 @@ def _swap(bits, count):
 
 
 @_loop
+def _has_missing(x, values, nan, low, high):
+    """Tell whether any element is missing: in most tiles none is, and nothing is stored."""
+    found = np.uint32(0)
+    for value in values:
+        for j in range(len(x)):
+            found += np.uint32(x[j] == value)
+    if nan:
+        for j in range(len(x)):
+            found += np.uint32(x[j] != x[j])
+    for bound in low:
+        for j in range(len(x)):
+            found += np.uint32(x[j] < bound)
+    for bound in high:
+        for j in range(len(x)):
+            found += np.uint32(x[j] > bound)
+    return found > 0
+
+
+@_loop
 def _flag(bad, x, count, values, nan, low, high):
     """Say which elements are missing, in ``bad``; give how many."""
     if len(values) == 0:
@@ -143,39 +165,56 @@ def _flag(bad, x, count, values, nan, low, high):
 
 
 @_loop
-def _begin(what, held, x, deviations, count):
+def _replace(numbers, bad, instead, count):
+    """Put ``instead`` where something is missing."""
+    for j in range(count):
+        numbers[j] = instead if bad[j] else numbers[j]
+
+
+@_loop
+def _deviate(deviations, x, means):
+    """Say how far elements are from their means."""
+    for j in range(len(x)):
+        deviations[j] = np.float64(x[j]) - means[j]
+
+
+@_loop
+def _begin(what, held, x, deviations):
     """Put a line of elements into lanes."""
     if what == SQUARES:
-        for j in range(count):
+        for j in range(len(x)):
             held[j] = deviations[j] * deviations[j]
     elif what == NONZERO:
-        for j in range(count):
+        for j in range(len(x)):
             held[j] = x[j] != 0
     else:
-        for j in range(count):
+        for j in range(len(x)):
             held[j] = x[j]
 
 
 @_loop
-def _take(what, held, x, deviations, count):
-    """Take another line of elements into lanes."""
-    if what == SUM:
-        for j in range(count):
-            held[j] += x[j]
-    elif what == SQUARES:
-        for j in range(count):
-            held[j] += deviations[j] * deviations[j]
-    elif what == NONZERO:
-        for j in range(count):
-            held[j] += x[j] != 0
-    elif what == LEAST:
-        for j in range(count):
-            if x[j] < held[j] or x[j] != x[j]:
-                held[j] = x[j]
-    elif what == GREATEST:
-        for j in range(count):
-            if x[j] > held[j] or x[j] != x[j]:
-                held[j] = x[j]
+def _take(what, held, x, deviations, width):
+    """Take lines of ``width`` elements, the last of which may be shorter, into lanes."""
+    for start in range(0, len(x), width):
+        line = x[start : start + width]
+        if what == SUM:
+            for j in range(len(line)):
+                held[j] += line[j]
+        elif what == SQUARES:
+            deviation = deviations[start : start + width]
+            for j in range(len(line)):
+                held[j] += deviation[j] * deviation[j]
+        elif what == NONZERO:
+            for j in range(len(line)):
+                held[j] += line[j] != 0
+        elif what == LEAST:
+            for j in range(len(line)):
+                if line[j] < held[j] or line[j] != line[j]:
+                    held[j] = line[j]
+        elif what == GREATEST:
+            for j in range(len(line)):
+                if line[j] > held[j] or line[j] != line[j]:
+                    held[j] = line[j]
 
 
 @_loop
@@ -213,7 +252,8 @@ def _gather_lanes(what, total, lanes, narrow, kept):
             total[j] += total[8 + j]
         for j in range(4):
             total[j] += total[4 + j]
-        left = 4
+        total[0] = (total[0] + total[2]) + (total[1] + total[3])
+        left = 1
     while left > 1:
         half = 1
         while 2 * half < left:
@@ -238,16 +278,16 @@ def _repeat(out, few, width, count):
         return
     for start in range(0, count, width):
         part = out[start : start + width]
-        for j in range(width):
+        for j in range(len(part)):
             part[j] = few[j]
 
 
 @_loop
-def _gather(out, lanes, width, count):
-    """Add up ``count`` numbers, those that are ``width`` apart."""
-    for start in range(0, count, width):
-        part = lanes[start : start + width]
-        for j in range(width):
+def _gather(out, numbers, width):
+    """Add up numbers that are ``width`` apart."""
+    for start in range(0, len(numbers), width):
+        part = numbers[start : start + width]
+        for j in range(len(part)):
             out[j] += part[j]
 
 
@@ -258,6 +298,7 @@ def reduce_rows(
     gone,
     raw,
     plain,
+    elements,
     is_shuffled,
     is_swapped,
     length,
@@ -268,7 +309,7 @@ def reduce_rows(
     rules,
     instead,
     mean,
-    x,
+    tile,
     bits,
     held,
     total,
@@ -285,8 +326,11 @@ def reduce_rows(
     raw, plain
         The chunks' bytes, one after another, and the same as unsigned integers of an
         element's size (of no length where the bytes are shuffled).
+    elements
+        The same as elements, to be read where they lie; of no length where they have
+        to be loaded first.
     is_shuffled, is_swapped
-        How those make elements.
+        How bytes make elements.
     length
         Elements of a chunk.
     shape, lanes, narrow, segment
@@ -295,66 +339,72 @@ def reduce_rows(
         Missing: values, whether NaN is one, and least and greatest valid values as
         arrays of length one or none; in the elements' dtype.
     instead
-        What stands for a missing element.
+        The bits of what stands for a missing element.
     mean
         Shape (many, kept), for ``SQUARES``.
-    x, bits
-        A tile of ``WIDTH`` elements, and the same memory as unsigned integers.
+    tile, bits
+        ``WIDTH`` elements, and the same memory as unsigned integers.
     held, total
-        ``WIDTH`` lanes each.
+        ``LANES`` lanes each.
     """
     values, nan, low, high = rules
     many, rows, kept = shape
-    has_rules = len(values) > 0 or nan or len(low) > 0 or len(high) > 0
+    in_place = len(elements) > 0
+    if rows <= lanes:
+        # All rows are in the lanes at once: bringing those down is all there is to do.
+        lanes = narrow
     # As wide as elements, so that loops over both have the same number of lanes.
     bad = np.empty_like(bits)
-    lost = np.empty(WIDTH, np.int64)
-    means = np.empty(WIDTH, np.float64)
-    deviations = np.empty(WIDTH, np.float64)
-    width = min(lanes * kept, WIDTH)
+    lost = np.empty(len(tile), np.int64)
+    means = np.empty(len(tile), np.float64)
+    deviations = np.empty(len(tile), np.float64)
+    width = min(lanes * kept, len(held))
+    # Lines that are looked at together; of one that is longer than a tile, a part.
+    together = len(tile) // width if width == lanes * kept else 1
     missing = 0
     for number in range(many):
         for start in range(0, lanes * kept, width):
             # With more than one row in the lanes, they are all in the tile.
             across = min(width, lanes * kept - start)
             if what == SQUARES:
-                _repeat(means, mean[number, start:], min(kept, across), across)
+                _repeat(means, mean[number, start:], min(kept, across), len(tile))
             here = reached = 0
-            for line in range(0, rows, lanes):
-                in_segment = line % segment
-                count = min(across, (rows - line) * kept - start)
-                first = (number * rows + line) * kept + start
-                _load(bits, raw, plain, is_shuffled, is_swapped, length, first, count)
-                found = 0
-                if has_rules:
-                    found = _flag(bad, x, count, values, nan, low, high)
-                    if found > 0:
-                        if here == 0:
-                            lost[:across] = 0
-                        here += found
-                        for j in range(count):
-                            lost[j] += bad[j]
-                        for j in range(count):
-                            if bad[j]:
-                                x[j] = instead
-                if what == MISSING:
-                    continue
-                if what == SQUARES:
-                    for j in range(count):
-                        deviations[j] = np.float64(x[j]) - means[j]
-                    if found > 0:
-                        for j in range(count):
-                            if bad[j]:
-                                deviations[j] = 0.0
-                if in_segment == 0:
-                    if line == segment:
-                        _copy(total, held, across)
-                    elif line > segment:
-                        _join(what, total, held, across)
-                    _begin(what, held, x, deviations, count)
-                    reached = count
+            row = 0
+            while row < rows:
+                in_segment = row % segment
+                end = min(rows, row + together * lanes, row - in_segment + segment)
+                count = min(across * together, (end - row) * kept - start)
+                first = (number * rows + row) * kept + start
+                if in_place:
+                    x = elements[first : first + count]
                 else:
-                    _take(what, held, x, deviations, count)
+                    _load(bits, raw, plain, is_shuffled, is_swapped, length, first, count)
+                    x = tile[:count]
+                is_patched = _has_missing(x, values, nan, low, high)
+                if is_patched:
+                    if here == 0:
+                        lost[:across] = 0
+                    here += _flag(bad, x, count, values, nan, low, high)
+                    _gather(lost, bad[:count], across)
+                    if in_place:
+                        _load(bits, raw, plain, False, False, length, first, count)
+                        x = tile[:count]
+                    _replace(bits, bad, instead, count)
+                if what == SQUARES:
+                    _deviate(deviations, x, means)
+                    if is_patched:
+                        _replace(deviations, bad, 0.0, count)
+                if what != MISSING:
+                    begun = 0
+                    if in_segment == 0:
+                        if row == segment:
+                            _copy(total, held, across)
+                        elif row > segment:
+                            _join(what, total, held, across)
+                        begun = reached = min(across, count)
+                        _begin(what, held, x[:begun], deviations)
+                    _take(what, held, x[begun:], deviations[begun:], across)
+                row = end
             if what != MISSING:
                 last = held
                 if rows > segment:
@@ -364,5 +414,5 @@ def reduce_rows(
                 _copy(out[number, start:], last, min(kept, across))
             if here > 0:
                 missing += here
-                _gather(gone[number, start:], lost, min(kept, across), across)
+                _gather(gone[number, start:], lost[:across], min(kept, across))
     return missing
