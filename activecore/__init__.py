@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from activecore.cancel import check_cancelled
     from activecore.compat import Active
     from activecore.contract import CONTRACT
+    from activecore.encoded import EncodedChunks
     from activecore.errors import (
         ActiveCoreError,
         AuthenticationError,
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
         source_version,
     )
     from activecore.options import BackendOptions
-    from activecore.ranges import RangeRun, join_ranges
+    from activecore.ranges import RangeRun, group_by_source, join_ranges
     from activecore.readers.base import Reader
     from activecore.recording import record
 
@@ -106,6 +107,7 @@ __all__ = [
     "ConfigError",
     "Cost",
     "Dataset",
+    "EncodedChunks",
     "GroupInfo",
     "Located",
     "Missing",
@@ -125,6 +127,7 @@ __all__ = [
     "VariableInfo",
     "VariableNotFound",
     "check_cancelled",
+    "group_by_source",
     "hookimpl",
     "join_ranges",
     "open",
@@ -140,6 +143,7 @@ _NAMES_OF_MODULE = {
     "cancel": ("check_cancelled",),
     "compat": ("Active",),
     "contract": ("CONTRACT",),
+    "encoded": ("EncodedChunks",),
     "errors": (
         "ActiveCoreError",
         "AuthenticationError",
@@ -186,7 +190,7 @@ _NAMES_OF_MODULE = {
         "source_version",
     ),
     "options": ("BackendOptions",),
-    "ranges": ("RangeRun", "join_ranges"),
+    "ranges": ("RangeRun", "group_by_source", "join_ranges"),
     "readers.base": ("Reader",),
     "recording": ("record",),
 }

@@ -11,12 +11,13 @@ import numpy as np
 
 from activecore.cancel import check_cancelled
 from activecore.contract import CONTRACT
+from activecore.encoded import Buffer
 from activecore.errors import (
     BackendError,
     ChunkError,
     ChunkNotFound,
 )
-from activecore.kernel import MAX_CHUNK_BYTES, Buffer, reduce_buffers, undecodable
+from activecore.kernel import MAX_CHUNK_BYTES, reduce_buffers, undecodable
 from activecore.model import OPERATIONS, ChunkBatch, ChunkRequest, Cost, Partial
 from activecore.options import BackendOptions
 

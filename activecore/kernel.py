@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activecore.cancel import check_cancelled
-from activecore.codecs import Buffer, decode_all, decode_somewhere, unsupported
+from activecore.codecs import decode_all, decode_somewhere, unsupported
 from activecore.elements import reduce_block
+from activecore.encoded import Buffer, EncodedChunks
 from activecore.engines.base import Block, Engine
 from activecore.engines.choice import engine_for
 from activecore.errors import ChunkDecodeError, ChunkError, ChunkReadError
@@ -31,7 +32,6 @@ from activecore.scratch import lend
 
 __all__ = [
     "MAX_CHUNK_BYTES",
-    "Buffer",
     "reduce_buffers",
     "undecodable",
 ]
@@ -65,7 +65,7 @@ def reduce_buffers(
         What is asked.
     buffers
         Each chunk's encoded bytes; None: there is no such object. Not written to,
-        and not kept after the call.
+        and not kept after the call. ``EncodedChunks`` where there are thousands.
     cost
         What it cost to get the bytes; by default one request for each buffer.
     limit
@@ -79,23 +79,24 @@ def reduce_buffers(
         A chunk cannot be decoded to exactly what its layout says. ``position``
         tells which.
     """
-    _check_lengths(batch, buffers)
+    chunks = EncodedChunks.of(buffers)
+    _check_lengths(batch, chunks)
     layout = batch.layout
     if layout.nbytes > limit:
         msg = f"a chunk of {layout.nbytes} bytes decoded is over the limit of {limit}"
         raise ChunkDecodeError(msg, position=0)
-    present = [i for i, buffer in enumerate(buffers) if buffer is not None]
+    is_present = chunks.is_present
+    present = np.flatnonzero(is_present)
     engine = engine_for(layout.dtype, batch.operation, len(present) * layout.nbytes)
     parts = [
         (rows, *_reduced(engine, block, batch))
-        for rows, block in _blocks(layout, buffers, present, limit)
+        for rows, block in _blocks(layout, chunks, present, limit)
     ]
     values, count = _gathered(batch, parts)
     if cost is None:
-        size = sum(_size(buffer) for buffer in buffers if buffer is not None)
+        size = int(chunks.sizes.sum())
         cost = Cost(requests=len(present), bytes_read=size, bytes_received=size)
-    absent = [i for i, buffer in enumerate(buffers) if buffer is None]
-    return Partial(values, count, np.asarray(absent, dtype=np.int64), cost)
+    return Partial(values, count, np.flatnonzero(~is_present), cost)
 
 
 def _reduced(engine: Engine, block: Block, batch: ChunkBatch) -> tuple[Values, Array]:
@@ -105,7 +106,7 @@ def _reduced(engine: Engine, block: Block, batch: ChunkBatch) -> tuple[Values, A
 
 
 def _gathered(
-    batch: ChunkBatch, parts: list[tuple[list[int], Values, Array]]
+    batch: ChunkBatch, parts: list[tuple[Array, Values, Array]]
 ) -> tuple[Values, Array]:
     """Put blocks' partials in the batch's order, identities where no chunk was."""
     if len(parts) == 1 and len(parts[0][0]) == len(batch):
@@ -122,31 +123,21 @@ def _gathered(
     return values, count
 
 
-def _size(buffer: Buffer) -> int:
-    return len(buffer) if isinstance(buffer, (bytes, bytearray)) else buffer.nbytes
-
-
-def _check_lengths(batch: ChunkBatch, buffers: Sequence[Buffer | None]) -> None:
-    if len(buffers) != len(batch):
-        msg = f"{len(buffers)} buffers for a batch of {len(batch)} chunks"
+def _check_lengths(batch: ChunkBatch, chunks: EncodedChunks) -> None:
+    if len(chunks) != len(batch):
+        msg = f"{len(chunks)} buffers for a batch of {len(batch)} chunks"
         raise ValueError(msg)
-    for position, (buffer, size) in enumerate(
-        zip(buffers, batch.sizes.tolist(), strict=True)
-    ):
-        if buffer is None or size == -1:
-            continue
-        length = _size(buffer)
-        if length != size:
-            msg = f"{length} bytes came where {size} were asked for"
-            raise ChunkReadError(msg, position=position)
+    is_wrong = chunks.is_present & (batch.sizes != -1) & (chunks.sizes != batch.sizes)
+    if is_wrong.any():
+        position = int(np.argmax(is_wrong))
+        came, asked = chunks.sizes[position], batch.sizes[position]
+        msg = f"{came} bytes came where {asked} were asked for"
+        raise ChunkReadError(msg, position=position)
 
 
 def _blocks(
-    layout: ChunkLayout,
-    buffers: Sequence[Buffer | None],
-    present: list[int],
-    limit: int,
-) -> Iterator[tuple[list[int], Block]]:
+    layout: ChunkLayout, chunks: EncodedChunks, present: Array, limit: int
+) -> Iterator[tuple[Array, Block]]:
     """Decode chunks a block at a time: which rows of the batch, and their bytes.
 
     The bytes are valid until the next block is asked for.
@@ -158,9 +149,11 @@ def _blocks(
     together = max(1, BLOCK_BYTES // max(1, layout.nbytes))
     for start in range(0, len(present), together):
         rows = present[start : start + together]
-        raw = _decoded(
-            codecs, layout.nbytes, [buffers[row] for row in rows], rows, limit
-        )
+        try:
+            raw = _decoded(codecs, layout.nbytes, chunks.rows(rows), limit)
+        except ChunkError as error:
+            error.position = int(rows[error.position or 0])
+            raise
         yield rows, Block(raw, layout.dtype, layout.stored_shape, is_shuffled)
 
 
@@ -173,22 +166,14 @@ def _is_shuffled(layout: ChunkLayout) -> bool:
 
 
 def _decoded(
-    codecs: tuple[Codec, ...],
-    nbytes: int,
-    buffers: Sequence[Buffer | None],
-    rows: list[int],
-    limit: int,
+    codecs: tuple[Codec, ...], nbytes: int, chunks: EncodedChunks, limit: int
 ) -> NDArray[np.uint8]:
     """Decode chunks to bytes, shape (chunks, bytes of each)."""
-    block = lend("decoded", len(buffers) * nbytes).reshape(len(buffers), nbytes)
-    present: Any = buffers
-    try:
-        if len(buffers) == 1:
-            # One large chunk: it stays where the decoder put it.
-            decoded = decode_somewhere(codecs, present[0], block[0], limit=limit)
-            return decoded.reshape(1, nbytes)
-        decode_all(codecs, present, block, limit=limit)
-    except ChunkError as error:
-        error.position = rows[error.position or 0]
-        raise
-    return block
+    block = lend("decoded", len(chunks) * nbytes).reshape(len(chunks), nbytes)
+    if len(chunks) > 1:
+        decode_all(codecs, chunks, block, limit=limit)
+        return block
+    # One large chunk: it stays where the decoder put it.
+    (stored,) = (chunk for chunk in chunks if chunk is not None)
+    decoded = decode_somewhere(codecs, stored, block[0], limit=limit)
+    return decoded.reshape(1, nbytes)

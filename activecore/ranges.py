@@ -1,18 +1,25 @@
-"""Which bytes of an object are read together: a helper for authors of backends."""
+"""Which bytes of an object are read together: a helper for authors of backends.
+
+Everything is in columns, since there may be thousands of chunks in a batch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-__all__ = ["Range", "RangeRun", "join_ranges"]
+import numpy as np
+from numpy.typing import NDArray
 
-Range: TypeAlias = tuple[int, int, int]
-"""Offset, size, and the position in the batch of the chunk that lies there."""
+from activecore.encoded import EncodedChunks
+
+__all__ = ["RangeRun", "group_by_source", "join_ranges"]
+
+Column: TypeAlias = NDArray[np.int64]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RangeRun:
     """Ranges of one object that touch, overlap or nearly touch, read in one go."""
 
@@ -20,8 +27,12 @@ class RangeRun:
     """Where it begins in the object."""
     stop: int
     """Where it ends."""
-    members: list[Range] = field(default_factory=list)
-    """The ranges, by offset in the object."""
+    offsets: Column
+    """Where its ranges begin in the object, ascending."""
+    sizes: Column
+    """How many bytes each of them has."""
+    positions: Column
+    """Which chunk of the batch lies there."""
 
     @property
     def size(self) -> int:
@@ -30,41 +41,84 @@ class RangeRun:
 
     def position_at(self, byte: int) -> int:
         """Give the position in the batch of the first chunk that needs this byte."""
-        needs = (
-            position for offset, size, position in self.members if byte < offset + size
-        )
-        return next(needs)
+        ends = self.offsets + self.sizes
+        return int(self.positions[np.argmax(ends > byte)])
+
+    def lend(self, memory: memoryview, chunks: EncodedChunks) -> None:
+        """Say that the bytes of its chunks lie in ``memory``, which holds the run."""
+        chunks.put(memory, self.positions, self.offsets - self.start, self.sizes)
+
+
+def group_by_source(sources: NDArray[Any]) -> Iterator[tuple[str, Column]]:
+    """Give each source, and the positions in the batch of its chunks, ascending."""
+    if len(sources) == 0:
+        return
+    first = sources[0]
+    if (sources == first).all():
+        yield first, np.arange(len(sources))
+        return
+    positions: dict[str, list[int]] = {}
+    for position, source in enumerate(sources.tolist()):
+        positions.setdefault(source, []).append(position)
+    for source, found in positions.items():
+        yield source, np.array(found, dtype=np.int64)
 
 
 def join_ranges(
-    ranges: Iterable[Range], *, gap: int, most: int | None = None
+    offsets: Column,
+    sizes: Column,
+    positions: Column,
+    *,
+    gap: int,
+    most: int | None = None,
 ) -> list[RangeRun]:
     """Join ranges of one object into runs, by offset.
 
     Parameters
     ----------
-    ranges
-        Offset, size and position of each chunk, in any order.
+    offsets, sizes, positions
+        Of each chunk, in any order.
     gap
         Bytes between two ranges that are read along rather than skipped.
     most
         Bytes that a run has at most, unless a single range is longer; None: no limit.
     """
-    runs: list[RangeRun] = []
-    start = stop = 0
-    members: list[Range] = []
-    for member in sorted(ranges):
-        offset, size, _ = member
-        end = offset + size
-        fits = len(members) > 0 and offset <= stop + gap
-        if fits and most is not None and end > stop:
-            fits = end - start <= most
-        if fits:
-            members.append(member)
-            if end > stop:
-                runs[-1].stop = stop = end
-            continue
-        members = [member]
-        start, stop = offset, end
-        runs.append(RangeRun(start, stop, members))
+    if len(offsets) == 0:
+        return []
+    if not (offsets[1:] > offsets[:-1]).all():
+        order = np.lexsort((sizes, offsets))
+        offsets, sizes, positions = offsets[order], sizes[order], positions[order]
+    # How far the ranges reach so far: one may lie within another.
+    reach = np.maximum.accumulate(offsets + sizes)
+    begins = 1 + np.flatnonzero(offsets[1:] > reach[:-1] + gap)
+    runs = []
+    for begin, end in zip([0, *begins], [*begins, len(offsets)], strict=True):
+        for some in _cut(offsets, sizes, reach, int(begin), int(end), most):
+            run = RangeRun(
+                int(offsets[some.start]),
+                int(reach[some.stop - 1]),
+                offsets[some],
+                sizes[some],
+                positions[some],
+            )
+            runs.append(run)
     return runs
+
+
+def _cut(
+    offsets: Column,
+    sizes: Column,
+    reach: Column,
+    begin: int,
+    end: int,
+    most: int | None,
+) -> Iterator[slice]:
+    """Cut ranges without gaps among them where they come to too many bytes."""
+    while most is not None and begin < end:
+        limit = offsets[begin] + max(most, int(sizes[begin]))
+        # What came before ends before this range does, and so before the limit.
+        stop = min(end, int(np.searchsorted(reach, limit, side="right")))
+        yield slice(begin, stop)
+        begin = stop
+    if begin < end:
+        yield slice(begin, end)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activecore.codecs.memory import Buffer
+from activecore.codecs.inflate import prepare_loop
 from activecore.codecs.pipeline import (
     decode,
     decode_all,
@@ -13,11 +13,11 @@ from activecore.codecs.pipeline import (
 from activecore.codecs.shuffle import unshuffle_all
 
 __all__ = [
-    "Buffer",
     "decode",
     "decode_all",
     "decode_into",
     "decode_somewhere",
+    "prepare_loop",
     "unshuffle_all",
     "unsupported",
 ]

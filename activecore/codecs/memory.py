@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Buffer", "Bytes", "Room", "as_bytes"]
+from activecore.encoded import Buffer
 
-Buffer = bytes | bytearray | memoryview | NDArray[Any]
-"""Anything with the buffer protocol, C-contiguous."""
+__all__ = ["Bytes", "Room", "as_bytes"]
 
 Bytes: TypeAlias = NDArray[np.uint8]
 """Bytes as every decoder takes and gives them: one dimension, contiguous."""

@@ -7,16 +7,16 @@ decoder is told what to expect.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from activecore.codecs.memory import Buffer, Bytes, Room, as_bytes
+from activecore.codecs.memory import Bytes, Room, as_bytes
 from activecore.codecs.registered import registered_step
 from activecore.codecs.step import Step
 from activecore.codecs.table import FACTORIES
+from activecore.encoded import Buffer, EncodedChunks
 from activecore.errors import ChunkDecodeError, UnsupportedCodec
 from activecore.model import Codec
 
@@ -92,12 +92,14 @@ def decode_somewhere(
 
 def decode_all(
     codecs: tuple[Codec, ...],
-    encoded: Sequence[Buffer],
+    encoded: EncodedChunks,
     out: NDArray[np.uint8],
     *,
     limit: int,
 ) -> None:
     """Decode many small chunks to the rows of ``out``, (chunks, bytes of each).
+
+    All of them must be present.
 
     Raises
     ------
@@ -106,9 +108,9 @@ def decode_all(
     """
     pipeline = _pipeline(codecs)
     for position in pipeline.run_all(encoded, out):
-        row = out[position]
+        row, stored = out[position], encoded[position]
         try:
-            data = as_bytes(encoded[position])
+            data = as_bytes(b"" if stored is None else stored)
             decoded = pipeline.run(data, row.nbytes, limit, row)
         except ChunkDecodeError as error:
             error.position = position
@@ -156,7 +158,7 @@ class _Pipeline:
             self._check(data, size, place, limit)
         return data
 
-    def run_all(self, encoded: Sequence[Buffer], out: NDArray[np.uint8]) -> list[int]:
+    def run_all(self, encoded: EncodedChunks, out: NDArray[np.uint8]) -> list[int]:
         """Decode what is ordinary; give the positions of all others."""
         if len(self._steps) == 1:
             decode_all = self._steps[0].decode_all

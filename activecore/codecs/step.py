@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from activecore.codecs.memory import Buffer, Bytes, Room
+from activecore.codecs.memory import Bytes, Room
+from activecore.encoded import EncodedChunks
 from activecore.errors import UnsupportedCodec
 
 __all__ = ["Config", "Factory", "Step", "library", "require", "same", "unknown"]
@@ -38,7 +39,7 @@ class Step:
     checks how many they are. Any exception means that the chunk is damaged."""
     encoded_size: Callable[[int], int | None] = unknown
     """How many bytes a writer made of so many, if that does not depend on them."""
-    decode_all: Callable[[Sequence[Buffer], Bytes], list[int]] | None = None
+    decode_all: Callable[[EncodedChunks, Bytes], list[int]] | None = None
     """Decodes many small chunks into the rows of an array, (chunks, bytes of each), in
     less time than one by one; gives the positions of those that ``decode`` must look
     at, whatever their rows hold. None: there is no such way."""

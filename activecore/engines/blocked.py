@@ -185,7 +185,8 @@ def _patched(tile: Array, bad: NDArray[np.bool_], instead: Any) -> Array:
         np.invert(keep, out=keep)
         np.bitwise_and(keep, filler, out=keep)
         np.bitwise_or(patched, keep, out=patched)
-    return patched.view(tile.dtype)
+    result: Array = patched.view(tile.dtype)
+    return result
 
 
 def _deviations(tile: Array, mean: Array, bad: Invalid) -> Array:

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from activecore.codecs import prepare_loop
 from activecore.elements import reduce_block
 from activecore.engines.base import Block, Engine
 from activecore.engines.blocked import BlockedEngine
@@ -84,6 +85,7 @@ class Choice:
             if self._fused is None:
                 from activecore.engines.fused import FusedEngine
 
+                prepare_loop()
                 self._fused = FusedEngine()
             block = Block(np.zeros((1, dtype.itemsize), np.uint8), dtype, (1,))
             reduce_block(self._fused, block, Missing(), (0,), operation)

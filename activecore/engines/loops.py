@@ -9,12 +9,10 @@ instructions; nothing here allows them to reorder additions.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
+
+from activecore.compiled import loop
+from activecore.engines.tiles import flag, has_missing, load, replace
 
 __all__ = [
     "GREATEST",
@@ -27,8 +25,6 @@ __all__ = [
     "reduce_rows",
 ]
 
-logger = logging.getLogger(__name__)
-
 WIDTH = 4096
 """Elements of a tile at most."""
 
@@ -38,147 +34,14 @@ LANES = 2048
 SUM, SQUARES, NONZERO, LEAST, GREATEST, MISSING = range(6)
 
 
-def _loop(function: Callable[..., Any]) -> Any:
-    """Compile on first use; keep what was compiled on disk where there is a place."""
-    try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError as error:
-        logger.debug("compiled loops are not kept on disk: %s", error)
-        return numba.njit(nogil=True, error_model="numpy")(function)
-
-
-@_loop
-def _load(bits, raw, plain, is_shuffled, is_swapped, length, first, count):
-    """Put ``count`` elements, from number ``first`` of all chunks on, into ``bits``."""
-    size = bits.itemsize
-    if is_shuffled:
-        chunk = first // length
-        start = chunk * length * size + first - chunk * length
-        # Slices, so that the compiler knows that no index is negative.
-        p0 = raw[start : start + count]
-        start += length
-        p1 = raw[start : start + count]
-        if size == 2:
-            for j in range(count):
-                bits[j] = np.uint16(p0[j]) | (np.uint16(p1[j]) << np.uint16(8))
-        else:
-            start += length
-            p2 = raw[start : start + count]
-            start += length
-            p3 = raw[start : start + count]
-            for j in range(count):
-                bits[j] = (
-                    np.uint32(p0[j])
-                    | (np.uint32(p1[j]) << np.uint32(8))
-                    | (np.uint32(p2[j]) << np.uint32(16))
-                    | (np.uint32(p3[j]) << np.uint32(24))
-                )
-            if size == 8:
-                start += length
-                p0 = raw[start : start + count]
-                start += length
-                p1 = raw[start : start + count]
-                start += length
-                p2 = raw[start : start + count]
-                start += length
-                p3 = raw[start : start + count]
-                for j in range(count):
-                    high = (
-                        np.uint32(p0[j])
-                        | (np.uint32(p1[j]) << np.uint32(8))
-                        | (np.uint32(p2[j]) << np.uint32(16))
-                        | (np.uint32(p3[j]) << np.uint32(24))
-                    )
-                    bits[j] |= np.uint64(high) << np.uint64(32)
-    else:
-        part = plain[first : first + count]
-        for j in range(count):
-            bits[j] = part[j]
-    if is_swapped:
-        _swap(bits, count)
-
-
-@_loop
-def _swap(bits, count):
-    """Reverse the bytes of each element: halves of halves."""
-    size = bits.itemsize
-    eight, sixteen, half = np.uint64(8), np.uint64(16), np.uint64(32)
-    for j in range(count):
-        word = np.uint64(bits[j])
-        word = ((word & np.uint64(0x00FF00FF00FF00FF)) << eight) | (
-            (word >> eight) & np.uint64(0x00FF00FF00FF00FF)
-        )
-        if size > 2:
-            word = ((word & np.uint64(0x0000FFFF0000FFFF)) << sixteen) | (
-                (word >> sixteen) & np.uint64(0x0000FFFF0000FFFF)
-            )
-        if size > 4:
-            word = (word << half) | (word >> half)
-        bits[j] = word
-
-
-@_loop
-def _has_missing(x, values, nan, low, high):
-    """Tell whether any element is missing: in most tiles none is, and nothing is stored."""
-    found = np.uint32(0)
-    for value in values:
-        for j in range(len(x)):
-            found += np.uint32(x[j] == value)
-    if nan:
-        for j in range(len(x)):
-            found += np.uint32(x[j] != x[j])
-    for bound in low:
-        for j in range(len(x)):
-            found += np.uint32(x[j] < bound)
-    for bound in high:
-        for j in range(len(x)):
-            found += np.uint32(x[j] > bound)
-    return found > 0
-
-
-@_loop
-def _flag(bad, x, count, values, nan, low, high):
-    """Say which elements are missing, in ``bad``; give how many."""
-    if len(values) == 0:
-        for j in range(count):
-            bad[j] = 0
-    else:
-        first = values[0]
-        for j in range(count):
-            bad[j] = x[j] == first
-    for value in values[1:]:
-        for j in range(count):
-            bad[j] |= x[j] == value
-    if nan:
-        for j in range(count):
-            bad[j] |= x[j] != x[j]
-    for bound in low:
-        for j in range(count):
-            bad[j] |= x[j] < bound
-    for bound in high:
-        for j in range(count):
-            bad[j] |= x[j] > bound
-    total = np.uint32(0)
-    for j in range(count):
-        total += np.uint32(bad[j])
-    return np.int64(total)
-
-
-@_loop
-def _replace(numbers, bad, instead, count):
-    """Put ``instead`` where something is missing."""
-    for j in range(count):
-        numbers[j] = instead if bad[j] else numbers[j]
-
-
-@_loop
+@loop
 def _deviate(deviations, x, means):
     """Say how far elements are from their means."""
     for j in range(len(x)):
         deviations[j] = np.float64(x[j]) - means[j]
 
 
-@_loop
+@loop
 def _begin(what, held, x, deviations):
     """Put a line of elements into lanes."""
     if what == SQUARES:
@@ -192,9 +55,9 @@ def _begin(what, held, x, deviations):
             held[j] = x[j]
 
 
-@_loop
+@loop
 def _take(what, held, x, deviations, width):
-    """Take lines of ``width`` elements, the last of which may be shorter, into lanes."""
+    """Take lines of ``width`` elements into lanes. The last may be shorter."""
     for start in range(0, len(x), width):
         line = x[start : start + width]
         if what == SUM:
@@ -217,7 +80,7 @@ def _take(what, held, x, deviations, width):
                     held[j] = line[j]
 
 
-@_loop
+@loop
 def _join(what, held, more, count):
     """Take lanes into lanes."""
     if what == LEAST:
@@ -233,7 +96,7 @@ def _join(what, held, more, count):
             held[j] += more[j]
 
 
-@_loop
+@loop
 def _gather_lanes(what, total, lanes, narrow, kept):
     """Bring lanes down to one row, as ``folding.joined`` does."""
     left = lanes
@@ -262,14 +125,14 @@ def _gather_lanes(what, total, lanes, narrow, kept):
         left = half
 
 
-@_loop
+@loop
 def _copy(out, numbers, count):
     """Copy ``count`` numbers."""
     for j in range(count):
         out[j] = numbers[j]
 
 
-@_loop
+@loop
 def _repeat(out, few, width, count):
     """Fill ``count`` places with ``width`` numbers, again and again."""
     if width == 1:
@@ -282,7 +145,7 @@ def _repeat(out, few, width, count):
             part[j] = few[j]
 
 
-@_loop
+@loop
 def _gather(out, numbers, width):
     """Add up numbers that are ``width`` apart."""
     for start in range(0, len(numbers), width):
@@ -291,7 +154,7 @@ def _gather(out, numbers, width):
             out[j] += part[j]
 
 
-@_loop
+@loop
 def reduce_rows(
     what,
     out,
@@ -378,22 +241,24 @@ def reduce_rows(
                 if in_place:
                     x = elements[first : first + count]
                 else:
-                    _load(bits, raw, plain, is_shuffled, is_swapped, length, first, count)
+                    load(
+                        bits, raw, plain, is_shuffled, is_swapped, length, first, count
+                    )
                     x = tile[:count]
-                is_patched = _has_missing(x, values, nan, low, high)
+                is_patched = has_missing(x, values, nan, low, high)
                 if is_patched:
                     if here == 0:
                         lost[:across] = 0
-                    here += _flag(bad, x, count, values, nan, low, high)
+                    here += flag(bad, x, count, values, nan, low, high)
                     _gather(lost, bad[:count], across)
                     if in_place:
-                        _load(bits, raw, plain, False, False, length, first, count)
+                        load(bits, raw, plain, False, False, length, first, count)
                         x = tile[:count]
-                    _replace(bits, bad, instead, count)
+                    replace(bits, bad, instead, count)
                 if what == SQUARES:
                     _deviate(deviations, x, means)
                     if is_patched:
-                        _replace(deviations, bad, 0.0, count)
+                        replace(deviations, bad, 0.0, count)
                 if what != MISSING:
                     begun = 0
                     if in_segment == 0:

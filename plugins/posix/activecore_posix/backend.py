@@ -17,7 +17,7 @@ from activecore import (
     Partial,
     reduce_buffers,
 )
-from activecore_posix.reading import batch_buffers, range_bytes
+from activecore_posix.reading import batch_bytes, range_bytes
 
 if TYPE_CHECKING:
     import fsspec
@@ -59,12 +59,12 @@ class PosixBackend(ByteRangeBackend):
         """Read the chunks' bytes, neighbours in one go, and reduce them here."""
         self._check_open()
         with ExitStack() as until_reduced:
-            buffers, cost = batch_buffers(
+            chunks, cost = batch_bytes(
                 batch,
                 mapped=self.options.access == "mmap",
                 until_reduced=until_reduced,
             )
-            return reduce_buffers(batch, buffers, cost=cost, limit=self.max_chunk_bytes)
+            return reduce_buffers(batch, chunks, cost=cost, limit=self.max_chunk_bytes)
 
     def read_range(self, source: str, offset: int, size: int) -> bytes:
         """Read ``size`` bytes at ``offset`` of a file; size -1: all of it."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import mmap
 import os
 from contextlib import ExitStack, suppress
-from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from activecore import (
     ChunkBatch,
@@ -14,20 +16,17 @@ from activecore import (
     ChunkNotFound,
     ChunkReadError,
     Cost,
+    EncodedChunks,
     RangeRun,
     SourceChanged,
     check_cancelled,
+    group_by_source,
     join_ranges,
 )
 from activecore_posix.files import SourceFile, read_error
 from activecore_posix.memory import scratch
 
-__all__ = ["Buffers", "batch_buffers", "range_bytes"]
-
-Buffers: TypeAlias = list[memoryview | None]
-
-Range: TypeAlias = tuple[int, int, int]
-"""Offset, size, and the position in the batch of the chunk that lies there."""
+__all__ = ["batch_bytes", "range_bytes"]
 
 _PIECE = 16 << 20
 """Bytes that one system call reads at most: between calls a run can be stopped."""
@@ -38,13 +37,15 @@ _GAP = 16 << 10
 A second read costs about a microsecond, as much as copying this many bytes.
 """
 
+_ENDS = "the file ends at byte {}, before the chunk"
+
 _MAP_FROM = 256 << 10
 """Bytes wanted of a file from which mapping it costs less than reading it."""
 
 
-def batch_buffers(
+def batch_bytes(
     batch: ChunkBatch, *, mapped: bool, until_reduced: ExitStack
-) -> tuple[Buffers, Cost]:
+) -> tuple[EncodedChunks, Cost]:
     """Get the bytes of every chunk of a batch.
 
     Parameters
@@ -54,14 +55,13 @@ def batch_buffers(
     mapped
         Whether to map files into memory, where that pays, instead of reading them.
     until_reduced
-        What must stay open while the buffers are used. Closing it takes them back,
+        What must stay open while the bytes are used. Closing it takes them back,
         and checks that no mapped file changed meanwhile.
 
     Returns
     -------
-    buffers
-        One for each chunk, None where there is no such object. They are lent: this
-        thread's next call writes over them.
+    chunks
+        Their bytes are lent: this thread's next call writes over them.
     cost
         What it cost to get them.
 
@@ -73,12 +73,9 @@ def batch_buffers(
         A file is not the one that was opened.
     """
     scratch.reset()
-    buffers: Buffers = [None] * len(batch)
-    by_source: dict[str, list[int]] = {}
-    for position, source in enumerate(batch.sources.tolist()):
-        by_source.setdefault(source, []).append(position)
+    chunks = EncodedChunks(len(batch))
     requests = received = 0
-    for source, positions in by_source.items():
+    for source, positions in group_by_source(batch.sources):
         check_cancelled()
         with ExitStack() as until_read:
             try:
@@ -90,18 +87,18 @@ def batch_buffers(
                 requests += 1
                 continue
             except ChunkError as error:
-                error.position = positions[0]
+                error.position = int(positions[0])
                 raise
-            runs = join_ranges(_ranges(batch, positions, file), gap=_GAP)
+            runs = _runs(batch, positions, file)
             size = sum(run.size for run in runs)
             if mapped and size >= _MAP_FROM:
                 until_reduced.push(until_read.pop_all())
-                _map(file, runs, buffers, until_reduced)
+                _map(file, runs, chunks, until_reduced)
             else:
-                _read(file, runs, buffers)
+                _read(file, runs, chunks)
         requests += len(runs)
         received += size
-    return buffers, Cost(requests, bytes_read=received, bytes_received=received)
+    return chunks, Cost(requests, bytes_read=received, bytes_received=received)
 
 
 def range_bytes(source: str, offset: int, size: int) -> bytes:
@@ -115,51 +112,45 @@ def range_bytes(source: str, offset: int, size: int) -> bytes:
         The range does not lie within it; it cannot be read; it changed meanwhile.
     """
     scratch.reset()
-    buffers: Buffers = [None]
     with SourceFile(source) as file:
-        _read(file, join_ranges([_within(file, offset, size, 0)], gap=_GAP), buffers)
-    return b"".join(buffer for buffer in buffers if buffer is not None)
+        if size == -1:
+            offset, size = 0, file.size
+        if offset < 0 or size < 0 or offset + size > file.size:
+            raise ChunkReadError(_ENDS.format(file.size))
+        chunks = EncodedChunks(1)
+        column = np.zeros(1, np.int64)
+        _read(file, join_ranges(column + offset, column + size, column, gap=0), chunks)
+    return b"".join(chunk for chunk in chunks if chunk is not None)
 
 
-def _ranges(batch: ChunkBatch, positions: list[int], file: SourceFile) -> list[Range]:
-    """Give the chunks' ranges in a file.
+def _runs(
+    batch: ChunkBatch, positions: NDArray[np.int64], file: SourceFile
+) -> list[RangeRun]:
+    """Give what to read of a file.
 
     Encoded chunks may be larger than their elements, but not by much: what is wrong by
     far is refused before memory is taken for it.
     """
-    most = 16 * batch.layout.nbytes + (1 << 20)
     offsets, sizes = batch.offsets[positions], batch.sizes[positions]
-    members = zip(offsets.tolist(), sizes.tolist(), positions, strict=True)
-    ordinary = (offsets >= 0) & (sizes >= 0) & (sizes <= most)
-    if (ordinary & (sizes <= file.size - offsets)).all():
-        return list(members)
-    return [_checked(file, member, batch.layout.nbytes, most) for member in members]
-
-
-def _checked(file: SourceFile, member: Range, nbytes: int, most: int) -> Range:
-    member = _within(file, *member)
-    if member[1] > most:
+    is_whole = sizes == -1
+    offsets = np.where(is_whole, 0, offsets)
+    sizes = np.where(is_whole, file.size, sizes)
+    # Not the sum of both, which may overflow.
+    is_outside = (offsets < 0) | (sizes < 0) | (sizes > file.size - offsets)
+    if is_outside.any():
+        position = int(positions[np.argmax(is_outside)])
+        raise ChunkReadError(_ENDS.format(file.size), position=position)
+    is_too_long = sizes > 16 * batch.layout.nbytes + (1 << 20)
+    if is_too_long.any():
+        at = int(np.argmax(is_too_long))
         raise ChunkDecodeError(
-            f"{member[1]} bytes are stored for a chunk of {nbytes}",
-            position=member[2],
+            f"{sizes[at]} bytes are stored for a chunk of {batch.layout.nbytes}",
+            position=int(positions[at]),
         )
-    return member
+    return join_ranges(offsets, sizes, positions, gap=_GAP)
 
 
-def _within(
-    file: SourceFile, offset: int, size: int, position: int
-) -> tuple[int, int, int]:
-    """Make sure that a range lies within its file."""
-    if size == -1:
-        return 0, file.size, position
-    if offset < 0 or size < 0 or offset + size > file.size:
-        raise ChunkReadError(
-            f"the file ends at byte {file.size}, before the chunk", position=position
-        )
-    return offset, size, position
-
-
-def _read(file: SourceFile, runs: list[RangeRun], buffers: Buffers) -> None:
+def _read(file: SourceFile, runs: list[RangeRun], chunks: EncodedChunks) -> None:
     """Read runs at their positions into this thread's memory."""
     for run in runs:
         memory = scratch.take(run.size, run.start)
@@ -176,22 +167,25 @@ def _read(file: SourceFile, runs: list[RangeRun], buffers: Buffers) -> None:
                 at = run.position_at(start)
                 raise ChunkReadError("the file ended before the chunk", position=at)
             done += came
-        _lend(memory, run, buffers)
+        run.lend(memory, chunks)
 
 
 def _map(
-    file: SourceFile, runs: list[RangeRun], buffers: Buffers, until_reduced: ExitStack
+    file: SourceFile,
+    runs: list[RangeRun],
+    chunks: EncodedChunks,
+    until_reduced: ExitStack,
 ) -> None:
     """Map a file into memory; the kernel then reads what it touches."""
     try:
         mapping = mmap.mmap(file.fd, file.size, prot=mmap.PROT_READ)
     except (OSError, ValueError) as error:
-        position = runs[0].members[0][2]
+        position = int(runs[0].positions[0])
         raise read_error(file.source, error, position) from error
     memory = memoryview(mapping)
 
     def take_back() -> None:
-        buffers.clear()
+        chunks.clear()
         # An error's traceback may hold a view still; then it holds the mapping, too.
         with suppress(BufferError):
             memory.release()
@@ -199,10 +193,4 @@ def _map(
 
     until_reduced.callback(take_back)
     for run in runs:
-        _lend(memory[run.start : run.stop], run, buffers)
-
-
-def _lend(memory: memoryview, run: RangeRun, buffers: Buffers) -> None:
-    for offset, size, position in run.members:
-        start = offset - run.start
-        buffers[position] = memory[start : start + size]
+        run.lend(memory[run.start : run.stop], chunks)

@@ -7,17 +7,20 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from activecore import (
     ByteRangeBackend,
     ChunkBatch,
     ChunkNotFound,
+    EncodedChunks,
     Partial,
     reduce_buffers,
 )
 from activecore_s3numpy.client import Client
 from activecore_s3numpy.filesystem import ObjectFileSystem
 from activecore_s3numpy.options import S3NumpyOptions
-from activecore_s3numpy.reading import Buffers, Merging, Wanted, read_wanted
+from activecore_s3numpy.reading import Merging, Wanted, read_wanted
 
 if TYPE_CHECKING:
     import fsspec
@@ -81,15 +84,15 @@ class S3NumpyBackend(ByteRangeBackend):
     def reduce_chunks(self, batch: ChunkBatch) -> Partial:
         """Read the chunks' bytes, neighbours in one go, and reduce them here."""
         wanted = Wanted(
-            batch.sources.tolist(),
-            batch.offsets.tolist(),
-            batch.sizes.tolist(),
+            batch.sources,
+            batch.offsets,
+            batch.sizes,
             version=batch.version,
             # Encoded chunks may be larger than their elements, but not by much.
             most=16 * batch.layout.nbytes + (1 << 20),
         )
-        buffers, cost = read_wanted(self.client, wanted, self._merging)
-        return reduce_buffers(batch, buffers, cost=cost, limit=self.max_chunk_bytes)
+        chunks, cost = read_wanted(self.client, wanted, self._merging)
+        return reduce_buffers(batch, chunks, cost=cost, limit=self.max_chunk_bytes)
 
     def read_range(self, source: str, offset: int, size: int) -> memoryview:
         """Read ``size`` bytes at ``offset`` of an object; size -1: all of it."""
@@ -100,12 +103,15 @@ class S3NumpyBackend(ByteRangeBackend):
 
     def read_ranges(
         self, sources: Sequence[str], offsets: Sequence[int], sizes: Sequence[int]
-    ) -> Buffers:
+    ) -> EncodedChunks:
         """Read many ranges, all at once; None for each object that is not there."""
-        buffers, _ = read_wanted(
-            self.client, Wanted(sources, offsets, sizes), self._merging
+        wanted = Wanted(
+            np.array(sources, dtype=object),
+            np.array(offsets, dtype=np.int64),
+            np.array(sizes, dtype=np.int64),
         )
-        return buffers
+        chunks, _ = read_wanted(self.client, wanted, self._merging)
+        return chunks
 
     def filesystem(self, url: str) -> fsspec.AbstractFileSystem:
         """Give the filesystem for ``s3://``, ``https://`` and ``http://`` URLs.

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from activecore import (
     ChunkDecodeError,
     ChunkReadError,
     Cost,
+    EncodedChunks,
     RangeRun,
     SourceChanged,
+    group_by_source,
     join_ranges,
 )
 from activecore_s3numpy.addresses import Address
@@ -19,9 +24,9 @@ from activecore_s3numpy.client import Client
 from activecore_s3numpy.failures import Failure
 from activecore_s3numpy.replies import Ask, Reply
 
-__all__ = ["Buffers", "Merging", "Wanted", "read_wanted"]
+__all__ = ["Merging", "Wanted", "read_wanted"]
 
-Buffers: TypeAlias = list[memoryview | None]
+_LAST = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,9 @@ class Merging:
 class Wanted:
     """Columns of ranges, as a batch has them."""
 
-    sources: Sequence[str]
-    offsets: Sequence[int]
-    sizes: Sequence[int]
+    sources: NDArray[Any]
+    offsets: NDArray[np.int64]
+    sizes: NDArray[np.int64]
     """-1: the whole object."""
     version: str | None = None
     """The version that the sources must still have; None: cannot be told."""
@@ -50,13 +55,13 @@ class Wanted:
 
 def read_wanted(
     client: Client, wanted: Wanted, merging: Merging
-) -> tuple[Buffers, Cost]:
+) -> tuple[EncodedChunks, Cost]:
     """Read ranges.
 
     Returns
     -------
-    buffers
-        One for each range; None where there is no such object.
+    chunks
+        The bytes of each range.
     cost
         What it cost.
 
@@ -69,7 +74,7 @@ def read_wanted(
     """
     runs = list(_runs(client, wanted, merging))
     answers = client.read_all([ask for ask, _ in runs])
-    buffers: Buffers = [None] * len(wanted.sources)
+    chunks = EncodedChunks(len(wanted.sources))
     received = retries = 0
     for (ask, run), answer in zip(runs, answers, strict=True):
         if isinstance(answer, Failure):
@@ -77,11 +82,11 @@ def read_wanted(
             continue
         received += len(answer.data)
         retries += answer.retries
-        _lend(answer, ask, run, buffers)
+        _lend(answer, run, chunks)
     cost = Cost(
         len(runs), bytes_read=received, bytes_received=received, retries=retries
     )
-    return buffers, cost
+    return chunks, cost
 
 
 def _runs(
@@ -91,61 +96,68 @@ def _runs(
     # A version that is no ETag cannot be enforced: the core asks again at the end.
     version = wanted.version
     if_match = version if version is not None and version.startswith('"') else None
-    by_source: dict[str, list[int]] = {}
-    for position, source in enumerate(wanted.sources):
-        by_source.setdefault(source, []).append(position)
-    for source, positions in by_source.items():
+    for source, positions in group_by_source(wanted.sources):
         address = Address.parse(source, bucket=client.options.bucket)
-        ranges = []
-        for position in positions:
-            offset, size = wanted.offsets[position], wanted.sizes[position]
-            if size == -1:
-                yield (
-                    Ask(address, if_match=if_match, most=wanted.most),
-                    RangeRun(0, -1, [(0, -1, position)]),
-                )
-            else:
-                ranges.append(_plausible(wanted, offset, size, position))
-        for run in join_ranges(ranges, gap=merging.gap, most=merging.most):
+        offsets, sizes = wanted.offsets[positions], wanted.sizes[positions]
+        is_whole = sizes == -1
+        for position in positions[is_whole]:
+            column = np.full(1, position)
+            run = RangeRun(0, -1, np.zeros_like(column), np.full(1, -1), column)
+            yield Ask(address, if_match=if_match, most=wanted.most), run
+        part = ~is_whole
+        _check_plausible(wanted, offsets[part], sizes[part], positions[part])
+        for run in join_ranges(
+            offsets[part],
+            sizes[part],
+            positions[part],
+            gap=merging.gap,
+            most=merging.most,
+        ):
             yield Ask(address, run.start, run.stop, if_match), run
 
 
-def _plausible(
-    wanted: Wanted, offset: int, size: int, position: int
-) -> tuple[int, int, int]:
+def _check_plausible(
+    wanted: Wanted,
+    offsets: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    positions: NDArray[np.int64],
+) -> None:
     """Refuse what is wrong by far, before memory is taken for it."""
-    if offset < 0 or size < 0:
-        raise ChunkReadError(f"there are no bytes {offset}+{size}", position=position)
-    if wanted.most is not None and size > wanted.most:
-        raise ChunkDecodeError(
-            f"{size} bytes are stored for a chunk that should have at most "
-            f"{wanted.most}",
-            position=position,
+    is_nowhere = (offsets < 0) | (sizes < 0) | (offsets > _LAST - sizes)
+    if is_nowhere.any():
+        at = int(np.argmax(is_nowhere))
+        raise ChunkReadError(
+            f"there are no bytes {offsets[at]}+{sizes[at]}", position=int(positions[at])
         )
-    return offset, size, position
+    if wanted.most is not None and (sizes > wanted.most).any():
+        at = int(np.argmax(sizes > wanted.most))
+        raise ChunkDecodeError(
+            f"{sizes[at]} bytes are stored for a chunk that should have at most "
+            f"{wanted.most}",
+            position=int(positions[at]),
+        )
 
 
 def _refuse(answer: Failure, ask: Ask, run: RangeRun, wanted: Wanted) -> None:
     if answer.kind == "too large":
-        raise ChunkDecodeError(answer.reason, position=run.members[0][2])
+        raise ChunkDecodeError(answer.reason, position=int(run.positions[0]))
     if answer.kind == "outside":
         raise ChunkReadError(
-            "the object ends before the chunk", position=run.members[0][2]
+            "the object ends before the chunk", position=int(run.positions[0])
         )
     if wanted.version is not None:
         raise SourceChanged(f"{ask.address.url} was removed after it was opened")
 
 
-def _lend(answer: Reply, ask: Ask, run: RangeRun, buffers: Buffers) -> None:
+def _lend(answer: Reply, run: RangeRun, chunks: EncodedChunks) -> None:
     memory = memoryview(answer.data)
-    if ask.is_whole:
-        buffers[run.members[0][2]] = memory
+    if run.stop == -1:
+        chunks.put(memory, run.positions, 0, len(memory))
         return
-    for offset, size, position in run.members:
-        start = offset - run.start
-        if start + size > len(memory):
-            raise ChunkReadError(
-                f"the object ends at byte {answer.meta.size}, before the chunk",
-                position=position,
-            )
-        buffers[position] = memory[start : start + size]
+    is_outside = run.offsets - run.start + run.sizes > len(memory)
+    if is_outside.any():
+        raise ChunkReadError(
+            f"the object ends at byte {answer.meta.size}, before the chunk",
+            position=int(run.positions[np.argmax(is_outside)]),
+        )
+    run.lend(memory, chunks)
