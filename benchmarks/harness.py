@@ -180,6 +180,9 @@ class _Process:
             for name, value in os.environ.items()
             if name not in NOT_FOR_BENCHMARKS
         }
+        # Its threads would spin for a while after each call of the floor's, on the
+        # processor that the next contender should have.
+        environment["OPENBLAS_NUM_THREADS"] = "1"
         self._limit = limit
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "worker.py")],
