@@ -21,7 +21,7 @@ from activecore.assignment import Assignment
 from activecore.choose import Chain
 from activecore.combine import Combiner
 from activecore.job import Job
-from activecore.model import ArrayInfo, ChunkBatch
+from activecore.model import ArrayInfo, ChunkBatch, RunIndex
 from activecore.operations import Values
 from activecore.plan import Box, Plan
 from activecore.pools import in_pool, in_threads
@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 __all__ = ["Workers", "box_chunks", "execute", "is_cluster", "tasks"]
 
 Array: TypeAlias = NDArray[Any]
-_FIRST_LOOKED_UP = 32
-"""How many chunks are looked up together at first, so that work begins at once; then
-four times as many each time, …"""
+_FIRST_PLANNED = 32
+"""How many chunks are looked up together at first, so that work begins at once, …"""
+_FIRST_READ = 256
+"""… or, where looking up reads, so many, in one round trip; then twice as many each
+time, …"""
 _MOST_LOOKED_UP = 4096
 """… up to so many, of which each takes some 40 bytes until it is worked on."""
 Workers: TypeAlias = "Executor | Client"
@@ -82,7 +84,8 @@ def tasks(
     tables of all the shards that they lie in come in one round trip, while what was
     looked up before is being worked on.
     """
-    for boxes in _together(plan.boxes(most, axes)):
+    first = _FIRST_READ if isinstance(info.index, RunIndex) else _FIRST_PLANNED
+    for boxes in _together(plan.boxes(most, axes), first):
         located = info.index.locate(np.concatenate([box.coords() for box in boxes]))
         start = 0
         for box in boxes:
@@ -90,16 +93,16 @@ def tasks(
             start += len(box)
 
 
-def _together(boxes: Iterable[Box]) -> Iterator[list[Box]]:
-    """Take boxes together, few at first, so that work begins at once."""
+def _together(boxes: Iterable[Box], most: int) -> Iterator[list[Box]]:
+    """Take boxes together, of ``most`` chunks at first, and of more each time."""
     taken: list[Box] = []
-    chunks, most = 0, _FIRST_LOOKED_UP
+    chunks = 0
     for box in boxes:
         taken.append(box)
         chunks += len(box)
         if chunks >= most:
             yield taken
-            taken, chunks, most = [], 0, min(4 * most, _MOST_LOOKED_UP)
+            taken, chunks, most = [], 0, min(2 * most, _MOST_LOOKED_UP)
     if taken:
         yield taken
 
