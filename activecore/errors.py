@@ -2,27 +2,29 @@
 
 The tree, grouped by what a caller would do about it:
 
-    ActiveCoreError
-    ├── ConfigError                 mend the configuration or the call
-    ├── SourceError                 look at the source
-    │   ├── SourceNotFound              (also a FileNotFoundError)
-    │   ├── SourceChanged               open it again
-    │   ├── UnsupportedFormat
-    │   ├── UnsupportedDtype
-    │   └── VariableNotFound            (also a KeyError)
-    ├── SelectionError              mend the index or the axis (also an IndexError)
-    ├── UnsupportedReduction        ask for something else
-    ├── UnsupportedCodec            install a codec or another backend
-    ├── ChunkError                  names variable, chunk, source and byte range
-    │   ├── ChunkReadError              the bytes did not come
-    │   ├── ChunkNotFound               there is no such object
-    │   └── ChunkDecodeError            the bytes came and are wrong
-    ├── BackendError                look at the backend
-    │   ├── BackendNotInstalled         gives the pip command
-    │   ├── BackendUnavailable          it did not answer; another may
-    │   ├── BackendRefused              it will not answer this; another may
-    │   └── AuthenticationError
-    └── Cancelled                   somebody stopped the run
+```text
+ActiveCoreError
+├── ConfigError                 mend the configuration or the call
+├── SourceError                 look at the source
+│   ├── SourceNotFound              (also a FileNotFoundError)
+│   ├── SourceChanged               open it again
+│   ├── UnsupportedFormat
+│   ├── UnsupportedDtype
+│   └── VariableNotFound            (also a KeyError)
+├── SelectionError              mend the index or the axis (also an IndexError)
+├── UnsupportedReduction        ask for something else
+├── UnsupportedCodec            install a codec or another backend
+├── ChunkError                  names variable, chunk, source and byte range
+│   ├── ChunkReadError              the bytes did not come
+│   ├── ChunkNotFound               there is no such object
+│   └── ChunkDecodeError            the bytes came and are wrong
+├── BackendError                look at the backend
+│   ├── BackendNotInstalled         gives the pip command
+│   ├── BackendUnavailable          it did not answer; another may
+│   ├── BackendRefused              it will not answer this; another may
+│   └── AuthenticationError
+└── Cancelled                   somebody stopped the run
+```
 
 Every message is one line. Every exception survives pickling, because workers raise
 them in other processes: positional ``args`` hold the message alone, all else is an

@@ -25,7 +25,7 @@ def drawn():
     """The parent of each class in the docstring's drawing, and what it doubles."""
     parents, doubles, path = {}, {}, []
     for line in errors.__doc__.splitlines():
-        found = re.match(r"^    ([│ ]*)(?:[├└]── )?(\w+)\b(.*)$", line)
+        found = re.match(r"^([│ ]*)(?:[├└]── )?(\w+)\b(.*)$", line)
         if found is None or not hasattr(errors, found[2]):
             continue
         depth = (len(found[1]) + 4) // 4 if "──" in line else 0
