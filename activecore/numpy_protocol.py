@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 __all__ = ["NumPyProtocol"]
 
@@ -42,8 +43,15 @@ _SHAPES: Mapping[Callable[..., Any], str] = {
 }
 
 
-class NumPyProtocol:
-    """NumPy's functions on an array that is reduced where it lies."""
+class NumPyProtocol(NDArrayOperatorsMixin):
+    """NumPy's functions on an array that is reduced where it lies.
+
+    Operators are NumPy's too, so that ``array == 0`` is refused as ``array + 1`` is,
+    and not answered by one False.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__
 
     reduce: Callable[..., Any]
     """What answers reductions; see ``ActiveArray.reduce``."""
@@ -63,6 +71,8 @@ class NumPyProtocol:
         options = dict(inspect.signature(func).bind(*args, **kwargs).arguments)
         if options.pop("a", None) is not self:
             _refuse(f"numpy.{name} of several arrays")
+        if "correction" in options:  # the array API's name
+            options["ddof"] = options.pop("correction")
         unknown = options.keys() - {"axis", "ddof", "dtype", "keepdims", "out"}
         if unknown:
             _refuse(f"numpy.{name} with {min(unknown)!r}")

@@ -287,7 +287,7 @@ def test_options_reach_the_reduction(told, source):
 def test_components_are_shown_each(told, source):
     _, output, _ = told("reduce", source, "tas", "mean", "--components")
     assert re.search(r"tas_sum  \d\S+ K", output)
-    assert re.search(r"tas_n  \d+ 1", output)
+    assert re.search(r"tas_n  \d+$", output, re.MULTILINE)
 
 
 def test_nan_is_missing_where_skipna_says_so(told, tmp_path):

@@ -209,11 +209,58 @@ def test_tables_and_pictures_show_dates_and_seasons(path, tmp_path):
     ],
 )
 def test_what_cannot_be_grouped_is_one_line(path, options, message):
+    assert_refused(path, "tas", options, message)
+
+
+def assert_refused(path, variable, options, message):
     from activecore.errors import ActiveCoreError
 
     with pytest.raises(ActiveCoreError) as caught:
         CliRunner().invoke(
-            app, ["reduce", str(path), "tas", "mean", *options], catch_exceptions=False
+            app,
+            ["reduce", str(path), variable, "mean", *options],
+            catch_exceptions=False,
         )
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def odd(tmp_path):
+    """What cannot be grouped by, and times that nobody can decode."""
+    with netCDF4.Dataset(tmp_path / "odd.nc", "w") as ds:
+        ds.createDimension("time", 4)
+        for name, units, calendar in (
+            ("time", "days since 2000-01-01", "martian"),
+            ("holes", "days since 2000-01-01", "noleap"),
+        ):
+            if name != "time":
+                ds.createDimension(name, 4)
+            times = ds.createVariable(name, "f8", (name,), fill_value=-1.0)
+            times.units, times.calendar = units, calendar
+            times[:] = [0, 1, -1 if name == "holes" else 2, 3]
+        ds.createVariable("station", str, ("time",))[:] = np.array(list("abab"), "O")
+        ds.createVariable("basin", "i4", ("time",), fill_value=-1)[:] = -1
+        ds.createVariable("x", "f4", ("time", "holes"))[:] = 1
+    return tmp_path / "odd.nc"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--by", "time.month"],
+            "cannot be decoded: in 'days since 2000-01-01', calend",
+        ),
+        (["--resample", "holes=YS"], "'holes' cannot be decoded: some are missing"),
+        (["--by", "station"], "'station' holds text; groups are made by numbers"),
+        (["--by", "basin"], "no selected value of 'basin' is there"),
+    ],
+)
+def test_why_it_cannot_be_grouped_is_said(odd, options, message):
+    assert_refused(odd, "x", options, message)
+
+
+def test_a_number_is_not_followed_by_the_unit_one(path):
+    told = run("reduce", path, "tas", "count")
+    assert not any(line.rstrip().endswith(" 1") for line in told.splitlines())

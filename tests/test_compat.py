@@ -11,6 +11,7 @@ import pyfive
 import pytest
 
 import activecore as ac
+from activecore.errors import SelectionError
 
 FIELD = np.random.default_rng(3).normal(280, 15, (20, 6, 5))
 METHODS = {"min": np.min, "max": np.max, "mean": np.mean}
@@ -180,3 +181,18 @@ def test_a_wrong_question_is_one_clear_line(path):
         ac.Active(path, "x", axis=5).max()[...]
     with pytest.raises(ac.SourceNotFound, match="nothing at"):
         ac.Active(path + ".no", "x")[...]
+
+
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("axis", [7, (0, 0), -9])
+def test_an_axis_that_is_not_there_is_refused_before_anything_is_read(
+    path, version, axis
+):
+    active = ac.Active(path, "x", axis=axis)
+    active._version, active.method = version, "max"
+    with (
+        ac.record() as run,
+        pytest.raises(SelectionError, match=r"no axis|named twice"),
+    ):
+        active[:]
+    assert run.chunks == 0

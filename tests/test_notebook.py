@@ -248,7 +248,15 @@ def test_what_would_read_everything_is_a_type_error(path, use):
 
 def test_the_reason_is_said(path):
     tas = ac.open(path, "tas")
-    for use in (lambda: np.sqrt(tas), lambda: np.ones(6) + tas, lambda: np.median(tas)):
+    for use in (
+        lambda: np.sqrt(tas),
+        lambda: np.ones(6) + tas,
+        lambda: np.median(tas),
+        lambda: tas - 273.15,
+        lambda: -tas,
+        lambda: tas == -999,  # and not False, whatever is in it
+        lambda: np.any(tas > 300),
+    ):
         with pytest.raises(TypeError, match=r"would read the whole array.*\.read\(\)"):
             use()
 
@@ -256,3 +264,14 @@ def test_the_reason_is_said(path):
 def test_asarray_reads_and_shows_missing_as_nan(path):
     part = ac.open(path, "tas")[3]
     np.testing.assert_array_equal(np.asarray(part), unpacked(path)[3].filled(np.nan))
+
+
+def test_the_array_apis_correction_is_ddof(path):
+    tas = ac.open(path, "tas")
+    expected = unpacked(path).astype("f8").std(ddof=1)
+    np.testing.assert_allclose(np.std(tas, correction=1), expected, rtol=1e-12)
+
+
+def test_arrays_are_still_keys(path):
+    tas = ac.open(path, "tas")
+    assert {tas: "tas"}[tas] == "tas"

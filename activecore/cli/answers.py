@@ -79,9 +79,7 @@ def answer_on_terminal(answer: Answer, written: list[Path]) -> Iterator[Renderab
         for field in answer.fields:
             name = f"{clean(field.name)}  " if len(answer.fields) > 1 else ""
             value = number_words(field.values[()]) or "missing"
-            yield Text.assemble(
-                f"  {name}", (f"{value} {clean(field.units or '')}", "bold")
-            )
+            yield Text.assemble(f"  {name}", (f"{value}{_units_after(field)}", "bold"))
     else:
         yield _table(answer)
     yield ""
@@ -113,10 +111,15 @@ def _details(answer: Answer) -> Iterator[tuple[str, str, str]]:
         yield "leaves", left, ""
 
 
+def _units_after(field: Field) -> str:
+    """Write units behind a number; "1" would look like a second one."""
+    return "" if field.units in (None, "", "1") else f" {clean(field.units or '')}"
+
+
 def _summary(field: Field, *, named: bool) -> str:
     values: Masked = field.values
     name = f"{clean(field.name)}: " if named else ""
-    units = "" if field.units is None else f" {clean(field.units)}"
+    units = _units_after(field)
     missing = values.size - values.count()
     parts = [f"{values.size} values"]
     valid = values.compressed()

@@ -22,6 +22,7 @@ from activecore.array import ActiveArray
 from activecore.discovery import default_backend, scheme_of
 from activecore.errors import BackendNotInstalled, ConfigError, UnsupportedReduction
 from activecore.opened import opened
+from activecore.question import axis_numbers
 from activecore.recording import Run, record
 
 __all__ = ["Active"]
@@ -207,20 +208,23 @@ class Active:
                 raise ConfigError("components need a method")
             return array.read()
         if self._version == 0:
-            return self._reduced_here(array.read())
+            axes = axis_numbers(self.axis, array.dims)
+            return self._reduced_here(array.read(), axes)
         return array.reduce(
             self._method, self.axis, keepdims=True, components=self.components
         )
 
-    def _reduced_here(self, values: np.ma.MaskedArray[Any, Any]) -> Any:
+    def _reduced_here(
+        self, values: np.ma.MaskedArray[Any, Any], axes: tuple[int, ...]
+    ) -> Any:
         """Reduce without active storage, what was read by NumPy."""
         if not self.components:
-            return self.method(values, axis=self.axis, keepdims=True)
+            return self.method(values, axis=axes, keepdims=True)
         # As everywhere, a mean is made of a sum and a count.
         name = "sum" if self._method == "mean" else str(self._method)
         return {
-            name: _METHODS[name](values, axis=self.axis, keepdims=True),
-            "n": np.ma.count(values, axis=self.axis, keepdims=True),
+            name: _METHODS[name](values, axis=axes, keepdims=True),
+            "n": np.ma.count(values, axis=axes, keepdims=True),
         }
 
 

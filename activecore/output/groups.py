@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activecore.errors import ConfigError, SelectionError, did_you_mean
+from activecore.model import is_reducible
 from activecore.output.answer import Coordinate
 from activecore.output.attributes import portable_attributes
 from activecore.output.coordinates import Neighbours, plain_name
@@ -256,7 +257,10 @@ def _times(neighbours: Neighbours, dim: str, where: str) -> _Times:
         raise SelectionError(f"{where}: {dim!r} holds no times ({units})")
     dates = decode_dates(values, attrs)
     if dates is None:
-        raise SelectionError(f"{where}: the times of {dim!r} cannot be decoded")
+        missing = np.ma.is_masked(values) or not np.isfinite(values.data).all()
+        how = f"in {attrs['units']!r}, calendar {calendar_of(attrs)!r}"
+        why = "some are missing" if missing else how
+        raise SelectionError(f"{where}: the times of {dim!r} cannot be decoded: {why}")
     if dates.size == 0:
         raise SelectionError(f"{where}: no element of {dim!r} is selected")
     ends = None
@@ -296,11 +300,18 @@ def _by_variable(neighbours: Neighbours, text: str) -> Grouping:
             f"--by {text}: {text!r} has the dimensions ({', '.join(dims)}), "
             "not one of those that are reduced"
         )
+    if not is_reducible(variables[name].dtype):
+        raise SelectionError(
+            f"--by {text}: {text!r} holds text; groups are made by numbers, or by a "
+            "part of a date, as in time.month"
+        )
     values = neighbours.read(name)
     labels: Array = np.ma.filled(values.astype(np.float64), np.nan)
     if values.dtype.kind in "iu" and not np.ma.is_masked(values):
         labels = np.asarray(values.data)
     groups = np.unique(labels[labels == labels])  # noqa: PLR0124 - false for NaN
+    if len(groups) == 0:
+        raise SelectionError(f"--by {text}: no selected value of {text!r} is there")
     attrs = portable_attributes(variables[name].attrs)
     coordinate = Coordinate(
         plain_name(name), (dims[0],), np.ma.MaskedArray(groups), attrs
