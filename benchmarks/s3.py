@@ -100,6 +100,7 @@ def _cases(s3: S3, bucket: Bucket, folder: Path, *, quick: bool) -> Iterator[Cas
         }
         if chunks != "stored":
             makers[AS_STORED] = partial(_xarray, url, "stored")
+        makers["bytes alone"] = partial(_bytes_alone, url)
         yield from _routes(
             s3,
             name,
@@ -189,6 +190,13 @@ def _zarr_python(
 ) -> Contender:
     asked = {"url": url, "credentials": options}
     return Contender(name, contenders.zarr_python, asked, meter=meter)
+
+
+def _bytes_alone(
+    url: str, name: str, options: Mapping[str, Any], meter: Any
+) -> Contender:
+    asked = {"url": url, "credentials": options}
+    return Contender(name, contenders.bytes_alone, asked, meter=meter, is_floor=True)
 
 
 def _pyactivestorage(

@@ -93,9 +93,8 @@ class Stores:
             "connect_timeout": timedelta(seconds=options.connect_timeout),
             "user_agent": "activecore-s3numpy",
         }
-        trusted = self._endpoints.trusted
-        if trusted is not None:
-            client["root_certificate"] = trusted
+        if url.startswith("https://") and self._endpoints.trusted is not None:
+            client["root_certificate"] = self._endpoints.trusted
         return client
 
 
