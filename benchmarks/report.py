@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import Case, Ran, Ratio, Target, as_json
+from asked import Case, Ran, Ratio, Target
 from machine import describe
 
 __all__ = ["case_table", "target_table", "write"]
@@ -139,7 +140,7 @@ def write(
     record = {
         "suite": name,
         "machine": machine,
-        "cases": [as_json(case, ran) for case, ran in done],
+        "cases": [_as_json(case, ran) for case, ran in done],
         "targets": [
             {
                 "says": target.says,
@@ -226,3 +227,15 @@ def _draw(path: Path, title: str, done: Done) -> None:
     figure.suptitle(title)
     figure.savefig(path, dpi=100)
     plt.close(figure)
+
+
+def _as_json(case: Case, ran: Mapping[str, Ran]) -> dict[str, Any]:
+    """Give a case and every round of it as plain data."""
+    return {
+        "case": case.name,
+        "threads": case.threads,
+        "nbytes": case.nbytes,
+        "note": case.note,
+        "contenders": {name: asdict(one) for name, one in ran.items()},
+        "floors": [one.name for one in case.contenders if one.is_floor],
+    }
