@@ -113,6 +113,32 @@ def test_groups_named_like_a_dimension_that_stays_are_refused(mixed):
     agree(mine, theirs.tas.groupby(half).mean(...))
 
 
+def test_groups_that_overlap_are_refused_and_not_guessed(mixed):
+    ours, theirs = pair(mixed)
+    for seasons, overlap in ((["JF", "MAM"], False), (["JF", "FMA"], True)):
+        by = {"time": xr.groupers.SeasonGrouper(seasons)}
+        expected = theirs.tas.groupby(by).sum()
+        if overlap:
+            with pytest.raises(UnsupportedReduction, match="overlap"):
+                ours.tas.active.groupby(by).sum()
+        else:
+            agree(ours.tas.active.groupby(by).sum(), expected)
+
+
+def test_arguments_that_do_not_fit_are_one_line(mixed):
+    tas = pair(mixed)[0].tas.active
+    for call, error, message in (
+        (lambda: tas.mean(axis=3), ValueError, "there is no axis 3 among 3"),
+        (lambda: tas.reduce(np.mean), UnsupportedReduction, "did you mean 'mean'"),
+        (lambda: tas.resample("MS"), TypeError, r"as in resample\(time='MS'\)"),
+        (lambda: tas.resample(tiem="MS"), UnsupportedReduction, "has 'time', 'lat'"),
+        (lambda: tas.weighted(xr.DataArray(2.0)), UnsupportedReduction, "one weight"),
+        (lambda: tas.weighted(tas._array.lat).median(), AttributeError, "only mean, s"),
+    ):
+        with pytest.raises(error, match=message):
+            call()
+
+
 @pytest.mark.parametrize(
     ("reduction", "option"),
     [("mean", {"min_count": 2}), ("max", {"ddof": 1}), ("count", {"skipna": True})],

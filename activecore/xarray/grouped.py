@@ -132,6 +132,11 @@ class ActiveGroupBy(NamedReductions):
             np.arange(length)[where] for where in self._group(line).groups.values()
         ]
         groups = [positions for positions in found if len(positions) > 0]
+        if sum(map(len, groups)) > len(set().union(*groups)):
+            raise UnsupportedReduction(
+                f"groups along {grouped!r} overlap, and where data lies each position "
+                "is of one group; call .groupby without .active"
+            )
         # One position of each group says which it is: their sums show xarray's order.
         marks = np.zeros(length)
         for mark, positions in enumerate(groups, 1):
@@ -203,12 +208,18 @@ def resampled(
     ------
     UnsupportedReduction
         What is resampled has more than one dimension.
+    TypeError
+        No dimension is named.
     """
+    if indexer is not None and not isinstance(indexer, Mapping):
+        raise TypeError(f"resample a dimension, as in resample(time={indexer!r})")
     named = [*(indexer or {}), *(name for name in options if name in array.coords)]
     dims = {dim for name in named for dim in _dims(array, name)}
     if len(dims) != 1:
+        known = ", ".join(map(repr, array.dims))
         raise UnsupportedReduction(
-            f"resample one dimension, as in resample(time='YS'), not {named}"
+            "resample along one dimension with a coordinate, as in "
+            f"resample(time='YS'); {array.name!r} has {known}"
         )
     (dim,) = dims
 

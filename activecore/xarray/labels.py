@@ -32,6 +32,9 @@ def dims_of(array: DataArray, dim: Dims, axis: Any = None) -> tuple[Hashable, ..
         if dim is not None:
             raise ValueError("dim and axis are two spellings of one thing")
         numbers = np.atleast_1d(axis).tolist()
+        gone = [n for n in numbers if not -array.ndim <= n < array.ndim]
+        if gone:
+            raise ValueError(f"there is no axis {gone[0]} among {array.ndim}")
         return tuple(array.dims[number] for number in numbers)
     if dim is None or dim is ...:
         return array.dims

@@ -33,7 +33,8 @@ def require_known(
         It has no such option, in xarray neither.
     """
     if reduction not in REDUCTIONS:
-        hint = did_you_mean(reduction, REDUCTIONS)
+        # xarray's own reduce takes functions.
+        hint = did_you_mean(getattr(reduction, "__name__", str(reduction)), REDUCTIONS)
         known = ", ".join(REDUCTIONS)
         raise UnsupportedReduction(
             f"{reduction!r} is not reduced where data lies{hint} (known: {known}); "

@@ -32,6 +32,11 @@ class ActiveWeighted:
     def __init__(self, array: DataArray, weights: DataArray) -> None:
         if not isinstance(weights, DataArray):
             raise TypeError("weights must be a DataArray")
+        if weights.ndim == 0:
+            raise UnsupportedReduction(
+                "one weight for all has no effect on a mean: give one for each element "
+                "along a dimension, or multiply the sum"
+            )
         unknown = [dim for dim in weights.dims if dim not in array.dims]
         if unknown:
             raise UnsupportedReduction(
@@ -75,7 +80,10 @@ class ActiveWeighted:
                 f"a weighted {name} is not reduced where data lies; "
                 "call .weighted without .active, which reads the data"
             )
-        raise AttributeError(name)
+        raise AttributeError(
+            f".active.weighted has no {name!r} (only mean, sum, sum_of_weights): "
+            "call .weighted without .active, which reads the data"
+        )
 
     def _reduce(
         self, name: str, dim: Dims, skipna: bool | None, keep_attrs: bool | None
