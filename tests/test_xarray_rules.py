@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -212,3 +214,33 @@ def test_a_mean_of_dates_is_exact_or_refused(tmp_path):
     assert ours.when.active.max() == theirs.when.max()
     with pytest.raises(UnsupportedDtype, match="too small for an exact mean"):
         ours.when.active.mean()
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_dates_of_files_that_count_from_different_dates_are_not_mixed_up(
+    tmp_path, same
+):
+    for year in (2000, 2001, 2002):
+        time = xr.date_range(f"{year}-01-01", periods=5, freq="D")
+        ds = xr.Dataset(
+            {"when": ("time", time + np.timedelta64(3, "h"))}, {"time": time}
+        )
+        since = 2000 if same else year
+        ds.when.encoding = {"units": f"hours since {since}-01-01", "dtype": "i4"}
+        ds.to_netcdf(tmp_path / f"{year}.nc", engine="netcdf4")
+    files = sorted(tmp_path.glob("*.nc"))
+    ours = xr.open_mfdataset(files, engine="activecore", combine="by_coords")
+    theirs = xr.open_mfdataset(files, engine="netcdf4", combine="by_coords").load()
+    assert ours.when.active.count() == theirs.when.count()
+    for reduction in ("max", "min", "mean"):
+        for ask in (lambda a: a, lambda a: a.groupby("time.year")):
+            if same:
+                mine = getattr(ask(ours.when.active), reduction)()
+                xr.testing.assert_identical(
+                    mine, getattr(ask(theirs.when), reduction)()
+                )
+                continue
+            with pytest.raises(UnsupportedDtype, match="count 'when' from different"):
+                getattr(ask(ours.when.active), reduction)()
+    with pytest.raises(UnsupportedDtype) if not same else nullcontext():
+        ours.when.active.max([])

@@ -73,7 +73,8 @@ def require_taken(pieces: Sequence[Located], reduction: str) -> None:
     Raises
     ------
     UnsupportedDtype
-        They stand for dates or durations, and it is not.
+        They stand for dates or durations, and it is not; or they are counted from
+        different dates in different files.
     """
     for piece in pieces:
         if piece.source.is_time and reduction not in _OF_TIMES:
@@ -82,6 +83,18 @@ def require_taken(pieces: Sequence[Located], reduction: str) -> None:
                 f"{', '.join(_OF_TIMES)} are taken where they lie; call the reduction "
                 "without .active"
             )
+    source = pieces[0].source
+    if source.is_time and reduction != "count" and len({_epoch(p) for p in pieces}) > 1:
+        raise UnsupportedDtype(
+            f"the files count {source.name!r} from different dates, so their numbers "
+            "cannot be compared where they lie; call the reduction without .active"
+        )
+
+
+def _epoch(piece: Located) -> tuple[Any, Any]:
+    """Say from when, and in what, stored times are counted."""
+    encoding = piece.source.variable.encoding
+    return encoding.get("units"), encoding.get("calendar")
 
 
 def parts_of(pieces: Sequence[Located], shape: tuple[int, ...], asked: Asked) -> Parts:
