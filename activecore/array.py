@@ -30,7 +30,13 @@ from activecore.question import (
     question_of_reduction,
 )
 from activecore.reductions import Reduction, reduction_of, unpack_values
-from activecore.selection import View, index_view, view_of, view_shape
+from activecore.selection import (
+    View,
+    index_view,
+    view_extents,
+    view_of,
+    view_shape,
+)
 from activecore.session import Session
 
 __all__ = ["ActiveArray"]
@@ -50,9 +56,9 @@ class ActiveArray(NamedReductions, NumPyProtocol):
     def __init__(
         self, info: ArrayInfo, session: Session, view: View | None = None
     ) -> None:
-        self._info = info
         self._session = session
         self._view = view_of(info.shape) if view is None else view
+        self._info = info.cut_for(view_extents(self._view))
 
     # -- what it is ---------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from activecore.assignment import Assignment
 from activecore.choose import Chain
 from activecore.combine import Combiner
 from activecore.job import Job
-from activecore.model import ArrayInfo, ChunkBatch, RunIndex
+from activecore.model import ArrayInfo, ChunkBatch, RunIndex, VirtualIndex
 from activecore.operations import Values
 from activecore.plan import Box, Plan
 from activecore.pools import in_pool, in_threads
@@ -45,10 +45,14 @@ Workers: TypeAlias = "Executor | Client"
 """Where work is done instead of threads of this process."""
 
 
-def box_chunks(info: ArrayInfo, chain: Chain) -> int:
+def box_chunks(info: ArrayInfo, plan: Plan, chain: Chain) -> int:
     """Say how many chunks a box may hold: what the preferred backend asks for."""
     first = chain.backends[0]
-    cell = math.prod(info.index.chunk_shape) * info.dtype.itemsize
+    lengths = info.index.chunk_shape
+    if isinstance(info.index, VirtualIndex):
+        # Nothing else is read of a virtual chunk. The storage's own may be decoded.
+        lengths = plan.spans
+    cell = math.prod(lengths) * info.dtype.itemsize
     return max(1, min(first.batch_chunks, first.batch_bytes // max(1, cell)))
 
 
@@ -154,7 +158,7 @@ def execute(
         for run in runs:
             run.answered(dict(done.backends), done.cost, done.fallbacks)
 
-    most = box_chunks(info, chain)
+    most = box_chunks(info, plan, chain)
     _check(question, chain)
     combiner = Combiner(plan, question.operation, question.identity, question.axes)
     assignment = Assignment(

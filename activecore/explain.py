@@ -94,7 +94,7 @@ def explain(
     choices: Counter[str] = Counter()
     refusals: dict[str, None] = {}
     without = batches = stored = objects = returned = 0
-    most = box_chunks(info, chain)
+    most = box_chunks(info, plan, chain)
     for task in tasks(plan, info, most, question.axes):
         layouts = task.located.layouts
         without += int(((layouts == ABSENT) | (layouts == INLINE)).sum())

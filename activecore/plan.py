@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from activecore.errors import SelectionError
 from activecore.groups import Groups
 from activecore.model import AxisSelection
+from activecore.narrow import span
 from activecore.selection import DimensionView, View
 
 __all__ = ["Box", "Plan", "make_plan"]
@@ -165,6 +166,17 @@ class Plan:
             for dimension in self.classes
         )
 
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """How many positions of a chunk lie from the first to the last that is wanted.
+
+        Along each dimension, at most.
+        """
+        return tuple(
+            max((behind - first for first, behind in map(_span_of, classes)), default=0)
+            for classes in self.classes
+        )
+
     def about(self, most: int) -> int:
         """Say about how many boxes of at most ``most`` chunks there are."""
         groups = math.prod(len(dimension) for dimension in self.classes)
@@ -187,6 +199,10 @@ class Plan:
         for picked in itertools.product(*(self.classes[axis] for axis in order)):
             by_axis = dict(zip(order, picked, strict=True))
             yield from _cut([by_axis[axis] for axis in sorted(order)], order, most)
+
+
+def _span_of(chosen: _Class) -> tuple[int, int]:
+    return span(chosen.selection)
 
 
 def _cut(group: Sequence[_Class], order: Sequence[int], most: int) -> Iterator[Box]:

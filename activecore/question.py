@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from activecore.combine import Weights
 from activecore.errors import SelectionError, UnsupportedReduction, did_you_mean
 from activecore.model import ArrayInfo, ChunkBatch, ChunkLayout, Located, Packing
+from activecore.narrow import narrowed
 from activecore.operations import OPERATION, Values
 from activecore.plan import Box, Plan
 from activecore.reductions import Reduction, Stored
@@ -104,7 +105,7 @@ class Question:
         sources = located.sources[rows]
         is_of_all = bool((sources == self.version_source).all())
         is_read = self.is_read(box)
-        return ChunkBatch(
+        batch = ChunkBatch(
             layout=self.layouts[number],
             sources=sources,
             offsets=located.offsets[rows],
@@ -114,6 +115,7 @@ class Question:
             operation="select" if is_read else self.operation,
             version=self.version if is_of_all else None,
         )
+        return narrowed(batch)
 
 
 def axis_numbers(axis: Axis, dims: Sequence[str]) -> tuple[int, ...]:

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from activecore.errors import SelectionError
 
-__all__ = ["DimensionView", "View", "index_view", "view_of", "view_shape"]
+__all__ = [
+    "DimensionView",
+    "View",
+    "index_view",
+    "view_extents",
+    "view_of",
+    "view_shape",
+]
 
 DimensionView: TypeAlias = range | NDArray[np.int64] | int
 View: TypeAlias = tuple[DimensionView, ...]
@@ -30,6 +37,21 @@ def view_of(shape: Sequence[int]) -> View:
 def view_shape(view: View) -> tuple[int, ...]:
     """Give the shape of a view: dimensions indexed by an integer are gone."""
     return tuple(len(item) for item in view if not isinstance(item, int))
+
+
+def view_extents(view: View) -> tuple[int, ...]:
+    """Give how many positions lie from the first to the last one, by dimension."""
+    return tuple(_extent(item) for item in view)
+
+
+def _extent(item: DimensionView) -> int:
+    if isinstance(item, int):
+        return 1
+    if len(item) == 0:
+        return 0
+    if isinstance(item, range):
+        return abs(item[-1] - item[0]) + 1
+    return int(item.max() - item.min()) + 1
 
 
 def index_view(view: View, key: object, dims: Sequence[str]) -> View:

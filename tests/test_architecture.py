@@ -48,6 +48,7 @@ LAYERS = [
     "readers",
     "reductions",
     "groups",
+    "narrow",
     "plan",
     "combine",
     "question",

@@ -24,6 +24,7 @@ from activecore.model.variable import (
     ReadingIndex,
     RunIndex,
     VariableInfo,
+    VirtualIndex,
     is_reducible,
     source_version,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "RunIndex",
     "Scalar",
     "VariableInfo",
+    "VirtualIndex",
     "is_reducible",
     "source_version",
 ]

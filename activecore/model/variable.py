@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = [
     "ReadingIndex",
     "RunIndex",
     "VariableInfo",
+    "VirtualIndex",
     "is_reducible",
     "source_version",
 ]
@@ -150,6 +151,30 @@ class ReadingIndex(ChunkIndex, Protocol):
         ...
 
 
+@runtime_checkable
+class VirtualIndex(ChunkIndex, Protocol):
+    """An index of an array that is stored in one piece: its cells may be any.
+
+    A cell is one range of bytes, not encoded.
+    """
+
+    @property
+    def cell_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of the cells of each layout, the ordinary one first."""
+        ...
+
+    def cut_for(self, extents: tuple[int, ...]) -> VirtualIndex:
+        """Cut so that what lies between wanted positions need not be read.
+
+        Parameters
+        ----------
+        extents
+            How many positions lie between the first and the last one that is wanted,
+            both counted, along each dimension.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Packing:
     """How stored numbers become the numbers that users mean (CF 8.1).
@@ -269,3 +294,17 @@ class ArrayInfo:
     """Path whose ``source_version`` that is, to ask again at the end of a run."""
     source: str = ""
     """URL or path, for people to read."""
+
+    def cut_for(self, extents: tuple[int, ...]) -> ArrayInfo:
+        """Give what is known of the variable cut as ``VirtualIndex`` would for these.
+
+        The same where its chunks are the storage's own.
+        """
+        if not isinstance(self.index, VirtualIndex) or len(self.layouts) == 0:
+            return self
+        index = self.index.cut_for(extents)
+        if index.chunk_shape == self.index.chunk_shape:
+            return self
+        ordinary = self.layouts[0]
+        layouts = tuple(replace(ordinary, shape=cell) for cell in index.cell_shapes)
+        return replace(self, layouts=layouts, index=index)

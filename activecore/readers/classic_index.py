@@ -37,6 +37,10 @@ class RecordIndex:
         """Shape of the cells of each layout."""
         return tuple((1, *shape) for shape in self.first.cell_shapes)
 
+    def cut_for(self, extents: tuple[int, ...]) -> RecordIndex:
+        """Cut records as ``ContiguousIndex`` is cut."""
+        return replace(self, first=self.first.cut_for(extents[1:]))
+
     def locate(self, coords: NDArray[np.int64]) -> Located:
         """Compute where cells lie; no I/O.
 

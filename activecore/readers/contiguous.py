@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from activecore.model import Located
 
 __all__ = [
     "CELL_BYTES",
+    "WORTH_SKIPPING",
     "ContiguousIndex",
     "cell_of_contiguous",
     "same_source",
@@ -20,6 +21,9 @@ __all__ = [
 
 CELL_BYTES = 4 << 20
 """About how much of a contiguous array is one virtual chunk."""
+
+WORTH_SKIPPING = 64 << 10
+"""Bytes between two wanted ones for which a chunk more costs less than reading them."""
 
 
 def cell_of_contiguous(
@@ -88,6 +92,16 @@ class ContiguousIndex:
             for length, cell in zip(self.shape, self.chunk_shape, strict=True)
         )
         return tuple(dict.fromkeys((self.chunk_shape, shorter)))
+
+    def cut_for(self, extents: tuple[int, ...]) -> ContiguousIndex:
+        """Cut into cells between which what is not wanted can be left out."""
+        begin = 0
+        for axis, stride in enumerate(strides(self.shape).tolist()):
+            unwanted = (self.shape[axis] - extents[axis]) * stride * self.itemsize
+            if unwanted >= WORTH_SKIPPING:
+                begin = axis
+        behind = cell_of_contiguous(self.shape[begin:], self.itemsize, CELL_BYTES)
+        return replace(self, chunk_shape=(1,) * begin + behind)
 
     def locate(self, coords: NDArray[np.int64]) -> Located:
         """Compute where cells lie; no I/O."""
