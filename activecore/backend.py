@@ -66,7 +66,8 @@ class StorageBackend(ABC):
     """What it can compute of a chunk; what is not listed is never sent to it."""
 
     batch_bytes: int = 4 << 20
-    """Decoded bytes that a batch should hold, about."""
+    """Decoded bytes that a batch should hold, about; four times as many of chunks
+    that are not encoded, with which so little is done that what a batch costs shows."""
     batch_chunks: int = 4096
     """Chunks that a batch may hold at most; a server wants few."""
     _closed: bool = False

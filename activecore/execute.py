@@ -41,19 +41,23 @@ _FIRST_READ = 256
 time, …"""
 _MOST_LOOKED_UP = 4096
 """… up to so many, of which each takes some 40 bytes until it is worked on."""
+_PLAIN = 4
+"""How many times larger a box of chunks is that need no decoding."""
 Workers: TypeAlias = "Executor | Client"
 """Where work is done instead of threads of this process."""
 
 
 def box_chunks(info: ArrayInfo, plan: Plan, chain: Chain) -> int:
     """Say how many chunks a box may hold: what the preferred backend asks for."""
-    first = chain.backends[0]
+    first, nbytes = chain.backends[0], chain.backends[0].batch_bytes
     lengths = info.index.chunk_shape
     if isinstance(info.index, VirtualIndex):
         # Nothing else is read of a virtual chunk. The storage's own may be decoded.
         lengths = plan.spans
+    if all(len(layout.codecs) == 0 for layout in info.layouts):
+        nbytes *= _PLAIN
     cell = math.prod(lengths) * info.dtype.itemsize
-    return max(1, min(first.batch_chunks, first.batch_bytes // max(1, cell)))
+    return max(1, min(first.batch_chunks, nbytes // max(1, cell)))
 
 
 def _check(question: Question, chain: Chain) -> None:

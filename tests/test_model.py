@@ -226,3 +226,31 @@ def test_a_version_tells_contents_apart_or_is_none():
     assert len(set(versions)) == 4
     assert source_version({"size": 2}) is None
     assert source_version({"mtime": 3.5}) is None
+
+
+def test_partials_of_parts_join_to_the_partial_of_the_whole():
+    one = Partial(
+        (np.array([[1.0], [2.0]]),),
+        np.array([[3], [3]]),
+        absent=np.array([1]),
+        cost=Cost(requests=1, bytes_read=8),
+    )
+    two = Partial(
+        (np.array([[4.0, 5.0]]),),
+        np.array([[2, 1]]),
+        absent=np.array([0]),
+        cost=Cost(requests=2, bytes_read=4),
+    )
+    wide = Partial(
+        (np.array([[1.0, 1.5], [2.0, 2.5]]),), one.count, one.absent, one.cost
+    )
+    both = Partial.joined([wide, two])
+    np.testing.assert_array_equal(both.values[0], [[1, 1.5], [2, 2.5], [4, 5]])
+    # A count that was the same for all is now one for each value.
+    np.testing.assert_array_equal(both.count, [[3, 3], [3, 3], [2, 1]])
+    assert both.absent.tolist() == [1, 2]
+    assert both.cost == Cost(requests=3, bytes_read=12)
+    assert Partial.joined([one]) is one
+    assert Partial.joined(
+        [Partial((), np.array([[1]])), Partial((), np.array([[2]]))]
+    ).count.tolist() == [[1], [2]]

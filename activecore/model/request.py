@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from activecore.model.layout import ChunkLayout, Codec, Missing, Scalar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numcodecs.abc
 
 __all__ = [
@@ -209,6 +211,16 @@ class ChunkBatch(_LayoutFields):
             version=self.version,
         )
 
+    def part(self, start: int, stop: int) -> ChunkBatch:
+        """Give some of the chunks, in the same order."""
+        some = slice(start, stop)
+        return replace(
+            self,
+            sources=self.sources[some],
+            offsets=self.offsets[some],
+            sizes=self.sizes[some],
+        )
+
     def asking(self, operation: str) -> ChunkBatch:
         """Give the same chunks with another operation (``select`` has no axes)."""
         axis = () if operation == "select" else self.axis
@@ -287,3 +299,28 @@ class Partial:
     """Positions in the batch of objects that are not there."""
     cost: Cost = Cost()
     """What the answer cost."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[Partial]) -> Partial:
+        """Make the partial of a batch from those of its parts, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        lengths = [len(part.count) for part in parts]
+        begins = np.cumsum([0, *lengths[:-1]])
+        # Where nothing is missing a count may have length one along some axes.
+        behind = np.broadcast_shapes(*(part.count.shape[1:] for part in parts))
+        counts = [
+            np.broadcast_to(part.count, (length, *behind))
+            for part, length in zip(parts, lengths, strict=True)
+        ]
+        absent = [
+            part.absent + begin for part, begin in zip(parts, begins, strict=True)
+        ]
+        return cls(
+            tuple(
+                np.concatenate(c) for c in zip(*(p.values for p in parts), strict=True)
+            ),
+            np.concatenate(counts),
+            np.concatenate(absent),
+            sum((part.cost for part in parts), Cost()),
+        )

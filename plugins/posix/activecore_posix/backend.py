@@ -13,6 +13,8 @@ from activecore import (
     BackendOptions,
     ByteRangeBackend,
     ChunkBatch,
+    ChunkError,
+    ChunkLayout,
     ConfigError,
     Partial,
     reduce_buffers,
@@ -23,6 +25,16 @@ if TYPE_CHECKING:
     import fsspec
 
 __all__ = ["PosixBackend", "PosixOptions"]
+
+
+_READ_BYTES = 4 << 20
+"""Bytes of chunks without codecs that are read and reduced at a time: then they are
+still in the cache."""
+
+
+def _is_plain(layout: ChunkLayout) -> bool:
+    """Tell whether chunks are stored as they are."""
+    return len(layout.codecs) == 0
 
 
 class PosixOptions(BackendOptions):
@@ -58,11 +70,25 @@ class PosixBackend(ByteRangeBackend):
     def reduce_chunks(self, batch: ChunkBatch) -> Partial:
         """Read the chunks' bytes, neighbours in one go, and reduce them here."""
         self._check_open()
+        is_mapped = self.options.access == "mmap"
+        step = len(batch)
+        if _is_plain(batch.layout) and not is_mapped:
+            step = max(1, _READ_BYTES // max(1, batch.layout.nbytes))
+        partials = []
+        for start in range(0, max(1, len(batch)), max(1, step)):
+            part = batch.part(start, start + step)
+            try:
+                partials.append(self._reduced(part, is_mapped=is_mapped))
+            except ChunkError as error:
+                if error.position is not None:
+                    error.position += start
+                raise
+        return Partial.joined(partials)
+
+    def _reduced(self, batch: ChunkBatch, *, is_mapped: bool) -> Partial:
         with ExitStack() as until_reduced:
             chunks, cost = batch_bytes(
-                batch,
-                mapped=self.options.access == "mmap",
-                until_reduced=until_reduced,
+                batch, mapped=is_mapped, until_reduced=until_reduced
             )
             return reduce_buffers(batch, chunks, cost=cost, limit=self.max_chunk_bytes)
 

@@ -121,6 +121,38 @@ def test_answers_do_not_change_when_the_next_batch_is_read(backend, path, data):
     np.testing.assert_array_equal(first.values[0], data[[0, 1]])
 
 
+@pytest.fixture
+def in_parts(monkeypatch):
+    """Read three chunks at a time."""
+    monkeypatch.setattr(activecore_posix.backend, "_READ_BYTES", 3 * NBYTES + 5)
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_a_batch_that_is_read_in_parts_is_answered_whole(backend, path, data):
+    numbers = [5, 4, 39, 0, 1, 1, 7]
+    partial = backend.reduce_chunks(of_chunks(path, numbers, operation="max"))
+    np.testing.assert_array_equal(
+        partial.values[0].ravel(), data[numbers].max(axis=(1, 2, 3))
+    )
+    assert partial.cost.bytes_read >= 6 * NBYTES
+    nothing = backend.reduce_chunks(of_chunks(path, []))
+    assert len(nothing.count) == 0
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_errors_and_absence_in_later_parts_have_their_place_in_the_batch(
+    backend, path, tmp_path
+):
+    beyond = of_chunks(path, [0, 1, 2, 3, 40])
+    with pytest.raises(ChunkReadError) as error:
+        backend.reduce_chunks(beyond)
+    assert error.value.position == 4
+    sources = [path, path, path, path, tmp_path / "none"]
+    offsets = [NBYTES * n for n in range(5)]
+    partial = backend.reduce_chunks(batch(sources, offsets, [NBYTES] * 5))
+    assert partial.absent.tolist() == [4]
+
+
 def test_one_chunk_is_a_batch_of_one(backend, path, data):
     partial = backend.reduce_chunk(of_chunks(path, [5], operation="max")[0])
     assert partial.values[0].shape == (1, 1, 1)
