@@ -117,11 +117,7 @@ class Box:
     @property
     def gathers(self) -> dict[int, Positions]:
         """The labels along the dimensions that are gathered."""
-        return {
-            dimension: labels
-            for dimension, labels in enumerate(self.labels)
-            if labels is not None
-        }
+        return {a: labels for a, labels in enumerate(self.labels) if labels is not None}
 
     def destination(self, dimension: int) -> slice | Positions:
         """Say where the box's elements lie in the sorted selection of a dimension.

@@ -64,9 +64,12 @@ class Question:
 
         One that is gathered is among them where each chunk is of one gathering.
         """
+        gathers = box.gathers
+        if len(gathers) == 0:
+            return self.chunk_axes
         inside = {
             axis
-            for axis, labels in box.gathers.items()
+            for axis, labels in gathers.items()
             if labels.shape[1] == 1 and axis not in self.weights
         }
         return tuple(sorted({*self.chunk_axes, *inside}))
@@ -76,6 +79,8 @@ class Question:
 
         Where nothing else is reduced, a chunk's partials would be larger than it is.
         """
+        if len(box.gathers) == 0:
+            return False
         within = self.axes_within(box)
         keeps = any(axis not in within for axis in box.gathers)
         is_as_large = math.prod(box.widths[axis] for axis in within) == 1

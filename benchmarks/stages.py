@@ -25,7 +25,7 @@ STAGES = ("index", "read", "inflate", "unshuffle", "mask", "reduce", "merge", "P
 
 BORDERS = (
     ("activecore.readers.netcdf4", "NetCDF4Reader.array", "index"),
-    ("activecore_posix.backend", "batch_buffers", "read"),
+    ("activecore_posix.backend", "batch_bytes", "read"),
     ("activecore.kernel", "decode_somewhere", "inflate"),
     ("activecore.kernel", "decode_all", "inflate"),
     ("activecore.engines.base", "unshuffle_all", "unshuffle"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,9 @@ __all__ = ["FusedEngine"]
 
 _KINDS = {"i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (4, 8)}
 """Sizes of the elements that the loops know, by kind. Bool and float16 are rare."""
+
+_Rules: TypeAlias = tuple[Array, bool, Array, Array]
+"""As ``loops.reduce_rows`` takes them."""
 
 _EMPTY = np.zeros((0, 0))
 
@@ -32,55 +35,58 @@ class FusedEngine:
 
     def missing(self, cells: Cells) -> Gone:
         """See ``Engine``."""
-        if not _knows(cells):
+        rules = _known(cells)
+        if rules is None:
             return self._others.missing(cells)
-        return _run(loops.MISSING, cells, np.dtype("i8"), 0)[1]
+        return _run(loops.MISSING, cells, rules, np.dtype("i8"), 0)[1]
 
     def sums(self, cells: Cells, dtype: np.dtype[Any]) -> tuple[Array, Gone]:
         """See ``Engine``."""
-        if not _knows(cells):
+        rules = _known(cells)
+        if rules is None:
             return self._others.sums(cells, dtype)
-        return _run(loops.SUM, cells, dtype, 0)
+        return _run(loops.SUM, cells, rules, dtype, 0)
 
     def squares(self, cells: Cells, mean: Array) -> Array:
         """See ``Engine``."""
-        if not _knows(cells):
+        rules = _known(cells)
+        if rules is None:
             return self._others.squares(cells, mean)
-        return _run(loops.SQUARES, cells, np.dtype("f8"), 0, mean)[0]
+        return _run(loops.SQUARES, cells, rules, np.dtype("f8"), 0, mean)[0]
 
     def least(self, cells: Cells) -> tuple[Array, Gone]:
         """See ``Engine``."""
-        if not _knows(cells):
+        rules = _known(cells)
+        if rules is None:
             return self._others.least(cells)
         dtype = cells.block.dtype.newbyteorder("=")
-        return _run(loops.LEAST, cells, dtype, extreme(dtype, least=False))
+        return _run(loops.LEAST, cells, rules, dtype, extreme(dtype, least=False))
 
     def greatest(self, cells: Cells) -> tuple[Array, Gone]:
         """See ``Engine``."""
-        if not _knows(cells):
+        rules = _known(cells)
+        if rules is None:
             return self._others.greatest(cells)
         dtype = cells.block.dtype.newbyteorder("=")
-        return _run(loops.GREATEST, cells, dtype, extreme(dtype, least=True))
+        return _run(loops.GREATEST, cells, rules, dtype, extreme(dtype, least=True))
 
     def nonzeros(self, cells: Cells) -> tuple[Array, Gone]:
         """See ``Engine``."""
-        if not _knows(cells):
+        rules = _known(cells)
+        if rules is None:
             return self._others.nonzeros(cells)
-        return _run(loops.NONZERO, cells, np.dtype("i8"), 0)
+        return _run(loops.NONZERO, cells, rules, np.dtype("i8"), 0)
 
 
-def _knows(cells: Cells) -> bool:
+def _known(cells: Cells) -> _Rules | None:
+    """Give the missing rules of cells that the loops know; None: they do not."""
     dtype = cells.block.dtype
-    return (
-        dtype.itemsize in _KINDS.get(dtype.kind, ())
-        and cells.invalid is None
-        and _rules(cells.missing, dtype.newbyteorder("=")) is not None
-    )
+    if dtype.itemsize not in _KINDS.get(dtype.kind, ()) or cells.invalid is not None:
+        return None
+    return _rules(cells.missing, dtype.newbyteorder("="))
 
 
-def _rules(
-    missing: Missing, dtype: np.dtype[Any]
-) -> tuple[Array, bool, Array, Array] | None:
+def _rules(missing: Missing, dtype: np.dtype[Any]) -> _Rules | None:
     """Put missing rules in an element's dtype; None: one of them does not fit in it."""
     values = [value for value in missing.values if value == value]  # noqa: PLR0124
     low = [] if missing.valid_min is None else [missing.valid_min]
@@ -110,6 +116,7 @@ def _read_only(array: Array) -> Array:
 def _run(
     what: int,
     cells: Cells,
+    rules: _Rules,
     dtype: np.dtype[Any],
     instead: Any,
     mean: Array = _EMPTY,
@@ -132,7 +139,6 @@ def _run(
     out = np.empty((rows.many, rows.kept), dtype)
     gone = np.zeros((rows.many, rows.kept), np.int64)
     tile = np.empty(min(loops.WIDTH, _TILE_BYTES // native.itemsize), native)
-    rules = _rules(cells.missing, native)
     lost = loops.reduce_rows(
         what,
         out,

@@ -223,6 +223,8 @@ class ChunkBatch(_LayoutFields):
 
     def asking(self, operation: str) -> ChunkBatch:
         """Give the same chunks with another operation (``select`` has no axes)."""
+        if operation == self.operation:
+            return self
         axis = () if operation == "select" else self.axis
         return replace(self, operation=operation, axis=axis)
 

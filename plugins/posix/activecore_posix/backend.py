@@ -71,11 +71,11 @@ class PosixBackend(ByteRangeBackend):
         """Read the chunks' bytes, neighbours in one go, and reduce them here."""
         self._check_open()
         is_mapped = self.options.access == "mmap"
-        step = len(batch)
-        if _is_plain(batch.layout) and not is_mapped:
-            step = max(1, _READ_BYTES // max(1, batch.layout.nbytes))
+        step = max(1, _READ_BYTES // max(1, batch.layout.nbytes))
+        if is_mapped or len(batch) <= step or not _is_plain(batch.layout):
+            return self._reduced(batch, is_mapped=is_mapped)
         partials = []
-        for start in range(0, max(1, len(batch)), max(1, step)):
+        for start in range(0, len(batch), step):
             part = batch.part(start, start + step)
             try:
                 partials.append(self._reduced(part, is_mapped=is_mapped))
