@@ -1,9 +1,11 @@
-"""What cannot be beaten: the decompressor alone, and memory alone."""
+"""What cannot be beaten: decompressors, memory, and reading with one addition alone."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,6 +64,58 @@ def memory(nbytes: int) -> Call:
         # A dot product of a piece with itself loads each number once, 64 bytes at a
         # time, and stores nothing.
         _in_threads(pieces, lambda piece: np.dot(piece, piece))
+        return 0.0
+
+    return call
+
+
+def zstd(path: str) -> Call:
+    """Decode every chunk of a Zarr array ``tas`` from memory, and do nothing with it."""
+    from numcodecs.zstd import decompress
+
+    files = Path(path, "tas", "c").rglob("*")
+    chunks = [file.read_bytes() for file in files if file.is_file()]
+
+    def call() -> object:
+        _in_threads(chunks, decompress)
+        return 0.0
+
+    return call
+
+
+def read_and_add(path: str) -> Call:
+    """Read a file in pieces of 1 MiB, and add all it holds as float32 in one pass.
+
+    As little as anything can do that reads: no index, no missing values, one array.
+    """
+    import numba
+
+    step = 1 << 20
+
+    @numba.njit(nogil=True, fastmath=True)
+    def added(numbers: Any) -> float:
+        total = 0.0
+        for number in numbers:
+            total += number
+        return total
+
+    size = Path(path).stat().st_size // step * step
+    added(np.zeros(1, np.float32))
+
+    def call() -> object:
+        file = os.open(path, os.O_RDONLY)
+        held = threading.local()
+
+        def piece(start: int) -> None:
+            if not hasattr(held, "memory"):
+                held.memory = np.empty(step, np.uint8)
+            os.preadv(file, [held.memory], start)
+            added(held.memory.view(np.float32))
+
+        try:
+            _in_threads(range(0, size, step), piece)
+        finally:
+            os.close(file)
         return 0.0
 
     return call

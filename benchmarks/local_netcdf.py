@@ -213,6 +213,9 @@ def _uncompressed(
                 _ours("activecore, mmap", path, access="mmap"),
                 _ours("activecore, no numba", path, fused=False),
                 *_peers(path),
+                Contender(
+                    "read and add", floors.read_and_add, {"path": path}, is_floor=True
+                ),
                 Contender("memory", floors.memory, {"nbytes": nbytes}, is_floor=True),
             ],
             threads=threads,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import contenders
+import floors
 import local_data
 from harness import Case, Contender, Target, run_suite
 
@@ -49,6 +50,7 @@ def _cases(folder: Path, *, quick: bool) -> Iterator[Case]:
         )
         options = {"path": str(path)}
         driver = "zarr3" if version > 2 else "zarr"  # noqa: PLR2004
+        floor = [Contender("libzstd", floors.zstd, options, is_floor=True)]
         yield Case(
             name,
             [
@@ -65,6 +67,7 @@ def _cases(folder: Path, *, quick: bool) -> Iterator[Case]:
                 Contender(
                     "tensorstore", contenders.tensorstore, {**options, "driver": driver}
                 ),
+                *(floor if "zstd" in name else ()),
             ],
             nbytes=4 * shape[0] * shape[1] * shape[2],
             note="Chunks of 5 MB, 40 objects.",
