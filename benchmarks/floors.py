@@ -70,7 +70,7 @@ def memory(nbytes: int) -> Call:
 
 
 def zstd(path: str) -> Call:
-    """Decode every chunk of a Zarr array ``tas`` from memory, and do nothing with it."""
+    """Decode every chunk of the Zarr array ``tas`` from memory, and do no more."""
     from numcodecs.zstd import decompress
 
     files = Path(path, "tas", "c").rglob("*")
