@@ -359,8 +359,17 @@ def test_explain_says_in_bytes_what_each_choice_costs(standin, make):
 # Copies.
 
 
-def test_a_copy_for_a_worker_carries_no_secret_and_no_connection(standin, make):
+def test_a_copy_for_a_worker_carries_no_secret_and_no_connection(
+    standin, make, monkeypatch
+):
     backend = make(standin)
+    # As workers have it, who take secrets for the same servers from their own
+    # configuration once a process has looked the backend up by its name.
+    for option in ("url", "endpoint_url"):
+        name = f"ACTIVECORE_BACKENDS__REDUCTIONIST__{option.upper()}"
+        monkeypatch.setenv(name, getattr(backend.options, option))
+    monkeypatch.setenv("ACTIVECORE_BACKENDS__REDUCTIONIST__KEY", "own")
+    monkeypatch.setenv("ACTIVECORE_BACKENDS__REDUCTIONIST__SECRET", "own")
     backend.reduce_chunks(batch_for(standin))
     data = pickle.dumps(backend)
     assert ACCESS[1].encode() not in data
