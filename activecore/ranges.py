@@ -18,6 +18,8 @@ __all__ = ["RangeRun", "group_by_source", "join_ranges"]
 
 Column: TypeAlias = NDArray[np.int64]
 
+_LAST = np.iinfo(np.int64).max
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RangeRun:
@@ -115,7 +117,8 @@ def _cut(
 ) -> Iterator[slice]:
     """Cut ranges without gaps among them where they come to too many bytes."""
     while most is not None and begin < end:
-        limit = offsets[begin] + max(most, int(sizes[begin]))
+        # Python's integers, since a damaged index may name the last byte there can be.
+        limit = min(int(offsets[begin]) + max(most, int(sizes[begin])), _LAST)
         # What came before ends before this range does, and so before the limit.
         stop = min(end, int(np.searchsorted(reach, limit, side="right")))
         yield slice(begin, stop)

@@ -49,6 +49,15 @@ def test_runs_are_in_order_and_further_apart_than_the_gap(ranges, gap):
         assert next_one.start > one.stop + gap
 
 
+@pytest.mark.parametrize("most", [None, 1, 8 << 20])
+def test_ranges_at_the_last_byte_there_can_be_are_joined_and_end(most):
+    last = 2**63 - 1
+    ranges = [(last - 100, 10, 0), (last - 40, 40, 1), (last, 0, 2)]
+    runs = join_ranges(ranges, gap=16, most=most)
+    assert [m for run in runs for m in members(run)] == ranges
+    assert runs[-1].stop == last
+
+
 @given(RANGES)
 def test_without_a_gap_no_byte_is_read_that_nobody_wants(ranges):
     wanted = {
