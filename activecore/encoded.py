@@ -75,8 +75,9 @@ class EncodedChunks(Sequence[memoryview | None]):
             Some of them would not lie within it.
         """
         memory = _as_memory(memory)
-        ends = np.add(starts, sizes)
-        if np.min(starts) < 0 or np.min(sizes) < 0 or np.max(ends) > memory.nbytes:
+        # Not the sum of both, which may overflow.
+        is_outside = np.less(starts, 0) | np.greater(sizes, memory.nbytes - starts)
+        if np.any(is_outside | np.less(sizes, 0)):
             raise ValueError(f"chunks do not lie within {memory.nbytes} bytes")
         self._piece[positions] = len(self._pieces)
         self._starts[positions] = starts

@@ -123,7 +123,8 @@ def lane_sums(segment: Array, lanes: int, dtype: np.dtype[Any]) -> Array:
         sums: Array = whole[:, 0].astype(dtype)
     else:
         # Not along the fastest axis: there NumPy would add in an order of its own.
-        sums = np.add.reduce(whole, axis=1, dtype=dtype)
+        # From the first line on: NumPy begins with 0.0, which makes 0.0 of all -0.0.
+        sums = np.add.reduce(whole, axis=1, dtype=dtype, initial=None)
     if rest > 0:
         part = sums[:, : rest * kept]
         np.add(part, segment[:, -rest:].reshape(many, rest * kept), out=part)

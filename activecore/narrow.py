@@ -30,12 +30,15 @@ def span(item: AxisSelection) -> tuple[int, int]:
 def narrowed(batch: ChunkBatch) -> ChunkBatch:
     """Give a batch that asks the same of fewer bytes, where the layout allows it.
 
-    Chunks that are whole objects stay whole: their length is what tells damage.
+    Chunks that are whole objects stay whole: their length is what tells damage. So do
+    those that begin before their object, as a damaged index may say: a part of them
+    might lie within it.
     """
     layout = batch.layout
     spans = [span(item) for item in batch.selection]
     cut = _first_cut(layout, spans)
-    if cut is None or (batch.sizes != layout.nbytes).any():
+    is_odd = (batch.sizes != layout.nbytes) | (batch.offsets < 0)
+    if cut is None or is_odd.any():
         return batch
     # Along the dimensions up to the cut one only the span is left, which is one
     # position along all but the last of them; behind it everything stays.

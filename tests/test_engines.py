@@ -126,6 +126,17 @@ def test_compiled_loops_give_the_bits_that_numpy_gives(lanes, question, operatio
     assert bits(same(by_numpy)) == bits(same(compiled))
 
 
+@pytest.mark.parametrize("operation", ["sum", "moments"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f8"])
+@pytest.mark.parametrize("shape", [(3,), (2, 1023), (3, 4096), (70_001,), (300, 64)])
+def test_a_sum_of_negative_zeros_is_one_in_every_engine(shape, dtype, operation):
+    block = block_of(np.full((2, *shape), -0.0, dtype), shuffle=False)
+    for engine in (NUMPY, FUSED):
+        values, _ = reduce_block(engine, block, Missing(), (0,), operation)
+        assert np.signbit(values[0]).all()
+        assert (values[0] == 0).all()
+
+
 @pytest.mark.parametrize("engine", [NUMPY, FUSED], ids=["numpy", "fused"])
 @pytest.mark.parametrize(
     ("shape", "axis"),

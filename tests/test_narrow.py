@@ -81,7 +81,7 @@ def test_the_bytes_that_are_left_hold_the_selection_and_end_with_it(drawn):
     assert flat.max() < begin + int(part.sizes[0]) // 4 <= flat.max() + row
 
 
-def test_encoded_chunks_and_whole_objects_stay_whole():
+def test_encoded_chunks_whole_objects_and_what_lies_nowhere_stay_whole():
     one = {
         "sources": np.array(["a"], dtype=object),
         "offsets": np.zeros(1, np.int64),
@@ -93,6 +93,11 @@ def test_encoded_chunks_and_whole_objects_stay_whole():
     batch = ChunkBatch(layout=zlib, sizes=np.array([24]), **one)
     assert narrowed(batch) is batch
     batch = ChunkBatch(layout=ChunkLayout("<i4", (2, 3)), sizes=np.array([-1]), **one)
+    assert narrowed(batch) is batch
+    nowhere = {**one, "offsets": np.full(1, -8)}
+    batch = ChunkBatch(
+        layout=ChunkLayout("<i4", (2, 3)), sizes=np.array([24]), **nowhere
+    )
     assert narrowed(batch) is batch
     fortran = ChunkLayout("<i4", (2, 3), order="F")
     batch = ChunkBatch(layout=fortran, sizes=np.array([24]), **one)

@@ -146,7 +146,9 @@ def test_chunks_that_were_not_put_anywhere_are_none():
     assert list(chunks) == [None, None, None]
 
 
-@pytest.mark.parametrize(("start", "size"), [(-1, 2), (0, 7), (5, 2), (0, -1)])
+@pytest.mark.parametrize(
+    ("start", "size"), [(-1, 2), (0, 7), (5, 2), (0, -1), (2**63 - 1, 5)]
+)
 def test_chunks_outside_their_memory_are_refused(start, size):
     with pytest.raises(ValueError, match="do not lie within 6 bytes"):
         EncodedChunks(1).put(memoryview(b"abcdef"), 0, start, size)

@@ -113,7 +113,9 @@ def _runs(
             gap=merging.gap,
             most=merging.most,
         ):
-            yield Ask(address, run.start, run.stop, if_match), run
+            # No bytes cannot be asked for, but whether the object is there must be.
+            stop = max(run.stop, run.start + 1)
+            yield Ask(address, run.start, stop, if_match), run
 
 
 def _check_plausible(

@@ -74,6 +74,34 @@ def test_neighbouring_chunks_come_in_one_request(store, netcdf):
     assert (run.chunks, run.requests) == (10, 1)
 
 
+@pytest.mark.parametrize(
+    ("offset", "size", "wrong"),
+    [
+        (0, 0, ac.ChunkDecodeError),
+        (12, 0, ac.ChunkReadError),
+        (-8, 12, ac.ChunkReadError),
+        (2**63 - 20, 12, ac.ChunkReadError),
+        (2**63 - 1, 12, ac.ChunkReadError),
+    ],
+)
+def test_what_a_damaged_index_says_is_an_error_that_names_the_chunk(
+    backend, store, offset, size, wrong
+):
+    source = store.put("data", "twelve", bytes(12))
+    batch = ac.ChunkBatch(
+        layout=ac.ChunkLayout("<i4", (3,)),
+        sources=np.array([source], dtype=object),
+        offsets=np.array([offset]),
+        sizes=np.array([size]),
+        selection=(slice(0, 3, 1),),
+        axis=(0,),
+        operation="sum",
+    )
+    with pytest.raises(wrong) as failed:
+        backend.reduce_chunks(batch)
+    assert failed.value.position == 0
+
+
 def test_a_bare_key_lies_in_the_bucket_that_is_configured(store, netcdf):
     options = {**storage_options(store), "bucket": "data"}
     tas = ac.open("tas.nc", "tas", backend="s3numpy", storage_options=options)
