@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-_STAGES = RESULTS / "stages.png"
 PLUGINS = ("posix", "s3numpy")
 """Plugins whose page in the site is their README; reductionist has a longer one."""
 
@@ -84,10 +84,10 @@ def _measured() -> str:
     return "\n".join(rows)
 
 
-def _stages() -> str:
-    said = "What each stage takes, for compressed, uncompressed and tiny chunks"
-    picture = f"![{said}](measured/stages.png)"
-    return picture if _STAGES.exists() else "Nothing was measured in this checkout."
+def _picture(name: str, said: str) -> str:
+    if not (RESULTS / name).exists():
+        return "Nothing was measured in this checkout."
+    return f"![{said}](measured/{name})"
 
 
 def _others() -> str:
@@ -127,7 +127,16 @@ def _compared(case: dict[str, Any]) -> list[str]:
 LISTS = {
     "<!-- the decisions, newest last -->": _decisions,
     "<!-- what was measured -->": _measured,
-    "<!-- where the time goes -->": _stages,
+    "<!-- where the time goes -->": partial(
+        _picture,
+        "stages.png",
+        "What each stage takes, for compressed, uncompressed and tiny chunks",
+    ),
+    "<!-- how it grows -->": partial(
+        _picture,
+        "scaling_workers.png",
+        "Times as fast as one worker, for 1, 2 and 4 workers",
+    ),
     "<!-- how long others took -->": _others,
 }
 """What is made here, by the comment that stands where it goes."""
