@@ -54,7 +54,7 @@ def box_chunks(info: ArrayInfo, plan: Plan, chain: Chain) -> int:
     if isinstance(info.index, VirtualIndex):
         # Nothing else is read of a virtual chunk. The storage's own may be decoded.
         lengths = plan.spans
-    if all(len(layout.codecs) == 0 for layout in info.layouts):
+    if not any(layout.is_encoded for layout in info.layouts):
         nbytes *= _PLAIN
     cell = math.prod(lengths) * info.dtype.itemsize
     return max(1, min(first.batch_chunks, nbytes // max(1, cell)))

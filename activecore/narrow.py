@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
+
 from activecore.model import AxisSelection, ChunkBatch, ChunkLayout
 
 __all__ = ["narrowed", "span"]
@@ -53,7 +55,7 @@ def narrowed(batch: ChunkBatch) -> ChunkBatch:
         batch,
         layout=part,
         offsets=batch.offsets + skipped * layout.dtype.itemsize,
-        sizes=batch.sizes * 0 + part.nbytes,
+        sizes=np.full_like(batch.sizes, part.nbytes),
         selection=tuple(
             _moved(item, start)
             for item, (start, _) in zip(batch.selection, kept, strict=True)
@@ -68,7 +70,7 @@ def _first_cut(layout: ChunkLayout, spans: list[tuple[int, int]]) -> int | None:
     between them is read.
     """
     lengths = [stop - start for start, stop in spans]
-    if len(layout.codecs) > 0 or not layout.is_c_order or 0 in lengths:
+    if layout.is_encoded or not layout.is_c_order or 0 in lengths:
         return None
     several = [axis for axis, length in enumerate(lengths) if length > 1]
     cut = several[0] if several else len(lengths) - 1

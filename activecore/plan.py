@@ -168,9 +168,9 @@ class Plan:
 
         Along each dimension, at most.
         """
+        spans = [[span(chosen.selection) for chosen in part] for part in self.classes]
         return tuple(
-            max((behind - first for first, behind in map(_span_of, classes)), default=0)
-            for classes in self.classes
+            max((behind - first for first, behind in part), default=0) for part in spans
         )
 
     def about(self, most: int) -> int:
@@ -195,10 +195,6 @@ class Plan:
         for picked in itertools.product(*(self.classes[axis] for axis in order)):
             by_axis = dict(zip(order, picked, strict=True))
             yield from _cut([by_axis[axis] for axis in sorted(order)], order, most)
-
-
-def _span_of(chosen: _Class) -> tuple[int, int]:
-    return span(chosen.selection)
 
 
 def _cut(group: Sequence[_Class], order: Sequence[int], most: int) -> Iterator[Box]:

@@ -212,6 +212,11 @@ class ChunkLayout:
         return tuple(self.shape[axis] for axis in self.order)
 
     @property
+    def is_encoded(self) -> bool:
+        """Whether bytes have to be decoded: elements are not stored as they are."""
+        return len(self.codecs) > 0
+
+    @property
     def is_c_order(self) -> bool:
         """Whether the elements are stored in C order."""
         return self.order == tuple(range(len(self.shape)))

@@ -139,17 +139,21 @@ def given(services, **changes):
     }  # fmt: skip
 
 
+def with_the_store(services, url, proxy, **own):
+    """Open what a server behind a proxy is asked for, and then the store."""
+    common = given(services)
+    del common["url"]
+    return ac.open(
+        url, "tas", backend=["reductionist", "s3numpy"],
+        storage_options={**common, "reductionist": {"url": proxy.url, **own}},
+    )  # fmt: skip
+
+
 def test_what_the_server_fails_at_goes_to_the_store_and_the_bits_are_the_same(
     services, file, reductionist_proxy
 ):
     path, url = file
-    common = given(services)
-    del common["url"]
-    own = {"url": reductionist_proxy.url, "retries": 0}
-    both = ac.open(
-        url, "tas", backend=["reductionist", "s3numpy"],
-        storage_options={**common, "reductionist": own},
-    )  # fmt: skip
+    both = with_the_store(services, url, reductionist_proxy, retries=0)
     right = ac.open(path, "tas").max("t")
     with ac.record() as run:
         np.testing.assert_array_equal(both.max("t"), right)
@@ -312,13 +316,7 @@ def test_a_server_that_answers_nobody_costs_its_time_limit_once(
     services, file, reductionist_proxy, fault
 ):
     path, url = file
-    common = given(services)
-    del common["url"]
-    own = {"url": reductionist_proxy.url, "timeout": 1.0}
-    both = ac.open(
-        url, "tas", backend=["reductionist", "s3numpy"],
-        storage_options={**common, "reductionist": own},
-    )  # fmt: skip
+    both = with_the_store(services, url, reductionist_proxy, timeout=1.0)
     reductionist_proxy.fail(fault)
     began = time.monotonic()
     assert both.max() == ac.open(path, "tas").max()

@@ -14,7 +14,6 @@ from activecore import (
     ByteRangeBackend,
     ChunkBatch,
     ChunkError,
-    ChunkLayout,
     ConfigError,
     Partial,
     reduce_buffers,
@@ -30,11 +29,6 @@ __all__ = ["PosixBackend", "PosixOptions"]
 _READ_BYTES = 4 << 20
 """Bytes of chunks without codecs that are read and reduced at a time: then they are
 still in the cache."""
-
-
-def _is_plain(layout: ChunkLayout) -> bool:
-    """Tell whether chunks are stored as they are."""
-    return len(layout.codecs) == 0
 
 
 class PosixOptions(BackendOptions):
@@ -72,7 +66,7 @@ class PosixBackend(ByteRangeBackend):
         self._check_open()
         is_mapped = self.options.access == "mmap"
         step = max(1, _READ_BYTES // max(1, batch.layout.nbytes))
-        if is_mapped or len(batch) <= step or not _is_plain(batch.layout):
+        if is_mapped or len(batch) <= step or batch.layout.is_encoded:
             return self._reduced(batch, is_mapped=is_mapped)
         partials = []
         for start in range(0, len(batch), step):
