@@ -50,6 +50,8 @@ class BoxAnswer:
     backends: Mapping[str, int]
     """Chunks answered by each backend; ``""``: from the fill value or the index."""
     fallbacks: int
+    is_confirmed: bool
+    """Whether the store made sure of the version of all that was read."""
 
     def account(self) -> BoxAnswer:
         """Give the same without the values: what is noted of it, small to send."""
@@ -72,7 +74,13 @@ def answer_box(question: Question, chain: Chain, task: Task) -> BoxAnswer:
                 answers.ask(chain, batch, rows)
     values, count = answers.merged()
     return BoxAnswer(
-        box, values, count, answers.cost, answers.backends, answers.fallbacks
+        box,
+        values,
+        count,
+        answers.cost,
+        answers.backends,
+        answers.fallbacks,
+        answers.is_confirmed,
     )
 
 
@@ -103,6 +111,7 @@ class _Rows:
         self.cost = Cost()
         self.backends: dict[str, int] = {}
         self.fallbacks = 0
+        self.is_confirmed = True
 
     def ask(self, chain: Chain, batch: ChunkBatch, rows: Array) -> None:
         """Let a backend answer for these chunks."""
@@ -120,6 +129,7 @@ class _Rows:
             self._store(rows, values, count)
         self.cost += partial.cost
         self.fallbacks += int(answer.fell_back)
+        self.is_confirmed &= partial.is_confirmed
         self._count(answer.backend, len(batch) - len(partial.absent))
         if len(partial.absent) > 0:
             if not batch.layout.absent_is_fill:

@@ -421,8 +421,8 @@ class ActiveArray(NamedReductions, NumPyProtocol):
         session, info = self._session, self._info
         if isinstance(info.index, ReadingIndex):
             info = replace(info, index=info.index.for_run())
-        with session.unchanged(info):
-            return execute(
+        with session.unchanged(info) as watch:
+            outcome = execute(
                 question,
                 plan,
                 info,
@@ -431,3 +431,5 @@ class ActiveArray(NamedReductions, NumPyProtocol):
                 executor=session.executor,
                 deadline=session.deadline,
             )
+            watch.is_confirmed = outcome.is_confirmed
+        return outcome.values, outcome.count

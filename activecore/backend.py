@@ -168,6 +168,7 @@ class StorageBackend(ABC):
                 dtype=np.int64,
             ),
             cost=sum((partial.cost for partial in present), Cost()),
+            is_confirmed=all(partial.is_confirmed for partial in present),
         )
 
     def _require_chunk_shape(
@@ -291,6 +292,7 @@ class ByteRangeBackend(StorageBackend):
             values=tuple(values[0, ...] for values in partial.values),
             count=partial.count[0, ...],
             cost=partial.cost,
+            is_confirmed=partial.is_confirmed,
         )
 
     def reduce_chunks(self, batch: ChunkBatch) -> Partial:

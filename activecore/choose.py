@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -251,7 +251,8 @@ def _checked(partial: Partial, batch: ChunkBatch, name: str) -> Partial:
     for given, value in zip(partial.values, values, strict=True):
         _require_that_it_fits(given, value, count, absent, name)
     if batch.operation == "select":
-        return Partial(values, np.broadcast_to(count, shape), absent, partial.cost)
+        count = np.broadcast_to(count, shape)
+        return replace(partial, values=values, count=count, absent=absent)
     most = math.prod(batch.selected_shape[axis] for axis in batch.axis)
     if (count < 0).any() or (count > most).any():
         raise BackendError(f"{name} answered with a count that is not possible")
@@ -259,7 +260,7 @@ def _checked(partial: Partial, batch: ChunkBatch, name: str) -> Partial:
     if nothing.any():
         pairs = zip(values, identity, strict=True)
         values = tuple(np.where(nothing, blank, value) for value, blank in pairs)
-    return Partial(values, count, absent, partial.cost)
+    return replace(partial, values=values, count=count, absent=absent)
 
 
 def _require_that_it_fits(

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
@@ -31,7 +32,7 @@ from activecore.recording import active_runs
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Workers", "box_chunks", "execute", "is_cluster", "tasks"]
+__all__ = ["Outcome", "Workers", "box_chunks", "execute", "is_cluster", "tasks"]
 
 Array: TypeAlias = NDArray[Any]
 _FIRST_PLANNED = 32
@@ -45,6 +46,19 @@ _PLAIN = 4
 """How many times larger a box of chunks is that need no decoding."""
 Workers: TypeAlias = "Executor | Client"
 """Where work is done instead of threads of this process."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What a run came to."""
+
+    values: Values
+    """In the user's order, reduced dimensions at length one, packed as stored."""
+    count: Array
+    """Non-missing elements behind each value."""
+    is_confirmed: bool
+    """Whether the store made sure, during the run, that the source is of the version
+    that was opened, and that nothing was read of another one."""
 
 
 def box_chunks(info: ArrayInfo, plan: Plan, chain: Chain) -> int:
@@ -130,7 +144,7 @@ def execute(
     threads: int,
     executor: Workers | None = None,
     deadline: float | None = None,
-) -> tuple[Values, Array]:
+) -> Outcome:
     """Answer a question about a plan.
 
     Parameters
@@ -143,11 +157,6 @@ def execute(
         ``submit``, or a client of a Dask cluster. The result has the same bits.
     deadline
         Seconds after which the run is given up; None: never.
-
-    Returns
-    -------
-    values, count
-        In the user's order, reduced dimensions at length one, packed as stored.
 
     Raises
     ------
@@ -175,9 +184,13 @@ def execute(
         note=note,
         until=None if deadline is None else time.monotonic() + deadline,
     )
+    requests, is_confirmed = 0, True
     for answer in _answers(assignment, threads, executor):
         combiner.add(answer.box, answer.values, answer.count)
-    return combiner.result()
+        requests += answer.cost.requests
+        is_confirmed &= answer.is_confirmed
+    # What was read before the run says nothing of the source as it is now.
+    return Outcome(*combiner.result(), is_confirmed and requests > 0)
 
 
 def _answers(

@@ -6,6 +6,7 @@ import logging
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from activecore.arguments import positive
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is known, in a run, of a source that must not change."""
+
+    is_confirmed: bool = False
+    """Whether the store has made sure of its version."""
 
 
 class Session:
@@ -73,30 +82,32 @@ class Session:
         return Chain(self.backends, fall_back=self.fall_back)
 
     @contextmanager
-    def unchanged(self, info: ArrayInfo) -> Iterator[None]:
+    def unchanged(self, info: ArrayInfo) -> Iterator[Watch]:
         """Make sure that a source is the same at the end of a run.
 
         At the end of one that failed at a chunk, too: what lies there now may be
-        another object's, and is not damaged.
+        another object's, and is not damaged. Nothing is asked where the watch that is
+        given says in the end that the store has made sure.
 
         Raises
         ------
         SourceChanged
             It was written to, or is gone.
         """
+        watch = Watch()
         try:
-            yield
+            yield watch
         except ChunkError as error:
             try:
-                self.check_unchanged(info)
+                self._check_unchanged(info, watch)
             except SourceChanged as change:
                 raise change from error
             except ActiveCoreError as other:
                 logger.debug("whether %s changed is not known: %s", info.name, other)
             raise
-        self.check_unchanged(info)
+        self._check_unchanged(info, watch)
 
-    def check_unchanged(self, info: ArrayInfo) -> None:
+    def _check_unchanged(self, info: ArrayInfo, watch: Watch) -> None:
         """Make sure that a source is still the one whose index was read.
 
         Raises
@@ -106,7 +117,7 @@ class Session:
         """
         if isinstance(info.index, RunIndex):
             info.index.check_unchanged()
-        if info.version is None:
+        if info.version is None or watch.is_confirmed:
             return
         path = info.version_source
         self.fs.invalidate_cache(path)

@@ -166,4 +166,5 @@ def _merged(
         cost=before.cost + after.cost,
         backends=backends,
         fallbacks=before.fallbacks + after.fallbacks,
+        is_confirmed=before.is_confirmed and after.is_confirmed,
     )

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import floors
 import local_data
 import remote_contenders as contenders
 from harness import Case, Contender, Target, run_suite
@@ -89,6 +90,7 @@ def _cases(s3: S3, bucket: Bucket, folder: Path, *, quick: bool) -> Iterator[Cas
         makers = {
             OURS: partial(_ours, url),
             f"{OURS}, index kept": partial(_ours, url, kept=str(folder / "kept")),
+            f"{OURS}, no numba": partial(_ours, url, fused=False),
             XARRAY: partial(_xarray, url, chunks),
             f"{XARRAY}, blocks of 1 MiB": partial(
                 _xarray,
@@ -101,6 +103,8 @@ def _cases(s3: S3, bucket: Bucket, folder: Path, *, quick: bool) -> Iterator[Cas
         if chunks != "stored":
             makers[AS_STORED] = partial(_xarray, url, "stored")
         makers["bytes alone"] = partial(_bytes_alone, url)
+        if storage:
+            makers["libdeflate alone"] = partial(_libdeflate, path)
         yield from _routes(
             s3,
             name,
@@ -161,8 +165,16 @@ def _ours(
     options: Mapping[str, Any],
     meter: Any,
     kept: str | None = None,
+    *,
+    fused: bool = True,
 ) -> Contender:
-    asked = {"url": url, "backend": "s3numpy", "storage_options": options, "kept": kept}
+    asked = {
+        "url": url,
+        "backend": "s3numpy",
+        "storage_options": options,
+        "kept": kept,
+        "fused": fused,
+    }
     return Contender(name, contenders.activecore, asked, meter=meter)
 
 
@@ -197,6 +209,11 @@ def _bytes_alone(
 ) -> Contender:
     asked = {"url": url, "credentials": options}
     return Contender(name, contenders.bytes_alone, asked, meter=meter, is_floor=True)
+
+
+def _libdeflate(path: Path, name: str, _: Mapping[str, Any], __: Any) -> Contender:
+    """Inflate the chunks from memory: nothing that answers can be faster."""
+    return Contender(name, floors.libdeflate, {"path": str(path)}, is_floor=True)
 
 
 def _pyactivestorage(

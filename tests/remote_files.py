@@ -6,7 +6,7 @@ import time
 from fsspec.spec import AbstractFileSystem
 
 import activecore
-from activecore import ByteRangeBackend, ChunkNotFound
+from activecore import ByteRangeBackend, ChunkNotFound, SourceChanged
 from activecore.config import load_settings
 
 
@@ -56,15 +56,18 @@ class FarFileSystem(AbstractFileSystem):
     def info(self, path, **_):
         self._ask(("info", path))
         if path in self.objects:
-            data = self.objects[path]
-            found = {"name": path, "size": len(data), "type": "file"}
-            if self.etags:
-                found["ETag"] = f'"{hashlib.sha256(data).hexdigest()}"'
-            return found
+            return self._described(path)
         if any(name.startswith(f"{path.rstrip('/')}/") for name in self.objects):
             self._ask(("list", path))
             return {"name": path, "size": 0, "type": "directory"}
         raise FileNotFoundError(path)
+
+    def _described(self, path):
+        data = self.objects[path]
+        found = {"name": path, "size": len(data), "type": "file"}
+        if self.etags:
+            found["ETag"] = f'"{hashlib.sha256(data).hexdigest()}"'
+        return found
 
     def isdir(self, path):
         self._ask(("list", path))
@@ -117,6 +120,39 @@ class FarFileSystem(AbstractFileSystem):
 
     def _open(self, path, mode="rb", **options):
         raise AssertionError("a file far away was opened as if it were near")
+
+
+class LookingFarFileSystem(FarFileSystem):
+    """One whose store can be held to a version, and that gives both ends at once."""
+
+    def full_name(self, path):
+        return path
+
+    def look(self, path, first, last):
+        if path not in self.objects:
+            return self.info(path), []
+        data = self.objects[path]
+        info = self._described(path)
+        ends = {0: data[:first], max(0, len(data) - last): data[-last:]}
+        self._ask(*((start, start + len(part)) for start, part in ends.items()))
+        return info, list(ends.items())
+
+    def read_whole(self, paths):
+        found = [
+            (self._described(path), self.objects[path])
+            if path in self.objects
+            else FileNotFoundError(path)
+            for path in paths
+        ]
+        self._ask(*((0, len(self.objects.get(path, b""))) for path in paths))
+        return found
+
+    def cat_ranges(self, paths, *args, if_match=None, **kwargs):
+        for path in set(paths) & set(self.objects):
+            etag = f'"{hashlib.sha256(self.objects[path]).hexdigest()}"'
+            if if_match not in (None, etag):
+                raise SourceChanged(path)
+        return super().cat_ranges(paths, *args, **kwargs)
 
 
 class FarBackend(ByteRangeBackend):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from remote_files import FarFileSystem, open_far
+from remote_files import FarFileSystem, LookingFarFileSystem, open_far
 
 from activecore.config import load_settings
 from activecore.errors import BackendUnavailable
@@ -85,6 +85,31 @@ def test_the_first_opening_takes_one_round_more(monkeypatch, tmp_path, cache):
     open_far(monkeypatch, with_cache, "bucket/tas.nc", "tas", cache=cache)
     assert with_cache.rounds == [*without.rounds, (("info", "bucket/tas.nc"),)]
     assert len(with_cache.rounds) <= 4
+
+
+def test_it_does_not_where_the_store_is_held_to_the_version(
+    monkeypatch, tmp_path, cache
+):
+    write(tmp_path / "tas.nc", 1)
+    objects = {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
+    without, with_cache = LookingFarFileSystem(objects), LookingFarFileSystem(objects)
+    open_far(monkeypatch, without, "bucket/tas.nc", "tas")
+    array = open_far(monkeypatch, with_cache, "bucket/tas.nc", "tas", cache=cache)
+    assert with_cache.rounds == without.rounds
+    assert array.mean() == 1
+    again = LookingFarFileSystem(objects)
+    array = open_far(monkeypatch, again, "bucket/tas.nc", "tas", cache=cache)
+    assert again.rounds == [(("info", "bucket/tas.nc"),)]
+    assert array.mean() == 1
+
+
+def test_what_is_kept_of_another_version_is_read_anew(monkeypatch, tmp_path, cache):
+    for value in (1, 2):
+        write(tmp_path / "tas.nc", value)
+        objects = {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
+        fs = LookingFarFileSystem(objects)
+        array = open_far(monkeypatch, fs, "bucket/tas.nc", "tas", cache=cache)
+        assert array.mean() == value
 
 
 def test_a_dataset_keeps_what_each_of_its_variables_needs(monkeypatch, tmp_path, cache):

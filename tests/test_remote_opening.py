@@ -13,7 +13,12 @@ import zarr
 from hdf5_files import LOCAL, create
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from remote_files import FarBackend, FarFileSystem, open_far
+from remote_files import (
+    FarBackend,
+    FarFileSystem,
+    LookingFarFileSystem,
+    open_far,
+)
 
 from activecore.errors import (
     ActiveCoreError,
@@ -102,6 +107,34 @@ def test_a_hundred_chunks_of_netcdf4_take_four_rounds(
     assert len(fs.rounds) <= 4, fs.rounds
     assert fs.bytes_read < 2 << 20
     assert_read_right(array, path)
+
+
+def test_both_ends_come_with_what_an_object_is_where_the_store_can_give_them(
+    monkeypatch, tmp_path
+):
+    path = tmp_path / "tas.nc"
+    write_netcdf4(path, attrs=True, unlimited=True)
+    array, plain = opened(monkeypatch, path)
+    fs = LookingFarFileSystem({"bucket/tas.nc": path.read_bytes()})
+    array = open_far(monkeypatch, fs, "bucket/tas.nc", "tas")
+    assert len(fs.rounds) == len(plain.rounds) - 1 <= 3
+    assert_read_right(array, path)
+
+
+@pytest.mark.parametrize("when", [0, 1])
+def test_bytes_of_two_versions_are_never_read_together(monkeypatch, tmp_path, when):
+    path = tmp_path / "tas.nc"
+    write_netcdf4(path, attrs=True, unlimited=True)
+
+    class Changing(LookingFarFileSystem):
+        def _ask(self, *asked):
+            super()._ask(*asked)
+            if len(self.rounds) == when + 1:
+                self.objects["bucket/tas.nc"] += b"!"
+
+    fs = Changing({"bucket/tas.nc": path.read_bytes()})
+    with pytest.raises(SourceChanged):
+        open_far(monkeypatch, fs, "bucket/tas.nc", "tas").mean()
 
 
 def write_hdf5(path, libver, maxshape, shape, chunks):
@@ -249,6 +282,64 @@ def test_a_zarr_store_takes_six_rounds(monkeypatch, tmp_path, version, consolida
     # Two of them say that it is a prefix: it is no object, and has something below it.
     assert len(fs.rounds) <= 6, fs.rounds
     assert array.sum() == 1200 * 1199 / 2
+
+
+@pytest.mark.parametrize(("consolidated", "most"), [(True, 3), (False, 5)])
+@pytest.mark.parametrize("version", [2, 3])
+def test_documents_come_with_their_versions_where_the_store_can_give_them(
+    monkeypatch, tmp_path, version, consolidated, most
+):
+    objects = zarr_objects(tmp_path / "x", format=version, consolidated=consolidated)
+    fs = LookingFarFileSystem(objects)
+    array = open_far(monkeypatch, fs, "bucket/x.zarr", "tas")
+    assert len(fs.rounds) <= most, fs.rounds  # two of them by ``info``
+    assert array.max() == 1199
+    with open_far(monkeypatch, fs, "bucket/x.zarr") as ds, pytest.raises(KeyError):
+        ds["absent"]
+
+
+@pytest.mark.parametrize("when", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("consolidated", [True, False])
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_document_that_changes_after_it_was_read_is_noticed(
+    monkeypatch, tmp_path, version, consolidated, when
+):
+    objects = zarr_objects(tmp_path / "x", format=version, consolidated=consolidated)
+    names = {2: ".zmetadata", 3: "zarr.json"} if consolidated else {}
+    name = names.get(version, {2: "tas/.zarray", 3: "tas/zarr.json"}[version])
+    name = f"bucket/x.zarr/{name}"
+
+    class Changing(LookingFarFileSystem):
+        read = None
+        is_opening = True
+
+        def _ask(self, *asked):
+            super()._ask(*asked)
+            if self.is_opening and len(self.rounds) == when:
+                # No other document: JSON may end with any space.
+                self.objects[name] += b" "
+
+        def read_whole(self, paths):
+            found = super().read_whole(paths)
+            if name in paths:
+                self.read = found[paths.index(name)][1]
+            return found
+
+        def cat_ranges(self, paths, *args, **kwargs):
+            found = super().cat_ranges(paths, *args, **kwargs)
+            if name in paths:
+                self.read = found[paths.index(name)]
+            return found
+
+    fs = Changing(objects)
+    array = open_far(monkeypatch, fs, "bucket/x.zarr", "tas")
+    fs.is_opening = False
+    assert fs.read is not None
+    if fs.read == fs.objects[name]:
+        assert array.max() == 1199
+    else:
+        with pytest.raises(SourceChanged):
+            array.max()
 
 
 def test_a_zipped_zarr_store_takes_few_rounds(monkeypatch, tmp_path):

@@ -20,7 +20,13 @@ RNG = np.random.default_rng(4)
 
 def leaf(value, box=None):
     return BoxAnswer(
-        box, (np.array([value]),), np.array([1]), Cost(1, 2, 3, 4), {"a": 1}, 1
+        box,
+        (np.array([value]),),
+        np.array([1]),
+        Cost(1, 2, 3, 4),
+        {"a": 1},
+        1,
+        is_confirmed=True,
     )
 
 

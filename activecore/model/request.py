@@ -301,6 +301,9 @@ class Partial:
     """Positions in the batch of objects that are not there."""
     cost: Cost = Cost()
     """What the answer cost."""
+    is_confirmed: bool = False
+    """Whether the store itself made sure that all bytes are of the batch's version. If
+    it did so for all of a run, nobody asks for the version again at the end."""
 
     @classmethod
     def joined(cls, parts: Sequence[Partial]) -> Partial:
@@ -325,4 +328,5 @@ class Partial:
             np.concatenate(counts),
             np.concatenate(absent),
             sum((part.cost for part in parts), Cost()),
+            all(part.is_confirmed for part in parts),
         )

@@ -79,8 +79,12 @@ class Key:
     @property
     def name(self) -> str:
         """Name of the entry's file: the same for all versions of one object."""
-        text = json.dumps([self.fsid, self.path]).encode()
-        return hashlib.sha256(text).hexdigest() + _SUFFIX
+        return _file_name(self.fsid, self.path)
+
+
+def _file_name(fsid: str, path: str) -> str:
+    text = json.dumps([fsid, path]).encode()
+    return hashlib.sha256(text).hexdigest() + _SUFFIX
 
 
 class IndexCache:
@@ -100,6 +104,10 @@ class IndexCache:
     def __init__(self, folder: str | os.PathLike[str], most_bytes: int) -> None:
         self._folder = Path(folder) / _FORMAT
         self._most = most_bytes
+
+    def has_any(self, fsid: str, path: str) -> bool:
+        """Tell whether there is an entry of some version of an object, whole or not."""
+        return (self._folder / _file_name(fsid, path)).is_file()
 
     def load(self, key: Key) -> Intervals | None:
         """Give what is kept of one version of an object; None: nothing."""

@@ -9,19 +9,64 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from fsspec.spec import AbstractFileSystem
 
 from activecore.errors import ActiveCoreError
 from activecore.readers.filesystem import is_directory, is_local
 from activecore.readers.remote.cache import IndexCache, Key
-from activecore.readers.remote.source import RemoteBytes
+from activecore.readers.remote.intervals import Intervals
+from activecore.readers.remote.source import HEAD_BYTES, TAIL_BYTES, RemoteBytes
 
 if TYPE_CHECKING:
     import fsspec
 
-__all__ = ["RememberingFileSystem", "keep", "lasting", "remembering"]
+__all__ = [
+    "LookingFileSystem",
+    "RememberingFileSystem",
+    "keep",
+    "lasting",
+    "remembering",
+]
+
+_Info: TypeAlias = dict[str, Any]
+_Pieces: TypeAlias = list[tuple[int, bytes]]
+_Document: TypeAlias = tuple[_Info, bytes] | FileNotFoundError
+
+
+@runtime_checkable
+class LookingFileSystem(Protocol):
+    """A filesystem of a store that can be held to one version of an object.
+
+    ``cat_ranges`` takes ``if_match``, an ETag, and gives no bytes of another version.
+    """
+
+    def look(self, path: str, first: int, last: int) -> tuple[_Info, _Pieces]:
+        """Say what is at a path, and read both its ends: one round trip.
+
+        Parameters
+        ----------
+        first, last
+            How many bytes of its beginning and of its end.
+
+        Returns
+        -------
+        info
+            What ``info`` says.
+        pieces
+            Where some bytes begin, and those bytes, all of the version that ``info``
+            names. None where it names none, and of a directory.
+        """
+        ...
+
+    def read_whole(self, paths: Sequence[str]) -> list[_Document]:
+        """Read objects, all together, each with what ``info`` says of it then."""
+        ...
+
+    def full_name(self, path: str) -> str:
+        """Give the name that ``info`` gives a path; no I/O."""
+        ...
 
 
 def remembering(
@@ -46,12 +91,25 @@ def remembering(
     # What s3fs remembers of a listing may be older than the object.
     fs.invalidate_cache(path)
     try:
-        info = fs.info(path)
+        info, pieces = _look(fs, path, cache)
     except OSError:
         return fs  # whoever opens it says what is wrong
     if is_directory(fs, path, info):
         info = {**info, "type": "directory"}
-    return RememberingFileSystem(fs, path, info, cache)
+    return RememberingFileSystem(fs, path, info, cache, pieces)
+
+
+def _look(
+    fs: fsspec.AbstractFileSystem, path: str, cache: IndexCache | None
+) -> tuple[_Info, _Pieces]:
+    """Say what is at a path, and give its ends if they are not kept already."""
+    can_look = isinstance(fs, LookingFileSystem)
+    if not can_look:
+        return fs.info(path), []
+    if cache is not None and cache.has_any(str(fs.fsid), fs.full_name(path)):
+        return fs.info(path), []
+    info, pieces = fs.look(path, HEAD_BYTES, TAIL_BYTES)
+    return info, pieces
 
 
 def keep(fs: fsspec.AbstractFileSystem) -> None:
@@ -80,6 +138,8 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
         The file or directory, and what ``inner`` says of it.
     cache
         Where what is read is kept on disk; None: nowhere.
+    pieces
+        What was read of the file already: where it begins, and the bytes.
     """
 
     cachable = False
@@ -90,6 +150,7 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
         path: str,
         info: dict[str, Any],
         cache: IndexCache | None = None,
+        pieces: Sequence[tuple[int, bytes]] = (),
     ) -> None:
         super().__init__()
         self.inner = inner
@@ -100,16 +161,26 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
         self.bytes: RemoteBytes | None = None
         """The file's bytes; None: it is a directory, or of a length unknown."""
         self._kept = 0
+        self._documents: dict[str, _Document] = {}
         if info["type"] != "directory" and info.get("size") is not None:
             held = None
             if cache is not None and self._key is not None:
                 held = cache.load(self._key)
-            # Were it another object for a moment, and then this one again, its bytes
-            # would pass for this one's, in the cache for good.
-            takes = getattr(inner, "takes_if_match", False)
-            version = info.get("ETag") if takes else None
-            self.bytes = RemoteBytes(inner, path, int(info["size"]), held, version)
-            self._kept = self.bytes.held.nbytes
+            held = Intervals() if held is None else held
+            self._kept = held.nbytes
+            for start, data in pieces:
+                held.put(start, data)
+            self.bytes = RemoteBytes(
+                inner, path, int(info["size"]), held, self._version
+            )
+
+    @property
+    def _version(self) -> str | None:
+        """The ETag that all reads are held to; None: the filesystem cannot do that."""
+        if not isinstance(self.inner, LookingFileSystem):
+            return None
+        etag: str | None = self._info.get("ETag")
+        return etag
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return _itself, (self.inner,)
@@ -122,8 +193,9 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
     def keep(self) -> None:
         """Keep on disk what was read since the last time, if anything was.
 
-        The file's version is asked for once more: only of an object that is still the
-        one it was can it be said which version was read.
+        Unless reads were held to the file's version it is asked for once more: only of
+        an object that is still the one it was can it be said which version was read.
+        Were it another one for a moment, its bytes would pass for this one's.
         """
         held = None if self.bytes is None else self.bytes.held
         if self._cache is None or self._key is None or held is None:
@@ -131,6 +203,9 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
         if held.nbytes == self._kept:
             return
         self._kept = held.nbytes
+        if self._version is not None:
+            self._cache.store(self._key, held)
+            return
         try:
             self.inner.invalidate_cache(self.path)
             now = Key.of(self.inner, self.path, self.inner.info(self.path))
@@ -143,6 +218,11 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
         """Say of the file what is known, of others what the inner filesystem says."""
         if self._is_known(path):
             return dict(self._info)
+        document = self._documents.get(path)
+        if isinstance(document, FileNotFoundError):
+            raise document
+        if document is not None:
+            return dict(document[0])
         info: dict[str, Any] = self.inner.info(path, **kwargs)
         return info
 
@@ -169,6 +249,8 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
         **kwargs: Any,
     ) -> list[Any]:
         """Give several ranges, all together."""
+        if self._are_documents(paths, starts, ends):
+            return self._read_documents(paths, on_error)
         if self.bytes is None or not all(map(self._is_known, paths)):
             answers: list[Any] = self.inner.cat_ranges(
                 paths, starts, ends, max_gap=max_gap, on_error=on_error, **kwargs
@@ -185,6 +267,39 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
                 raise
             return [error] * len(ranges)
         return [self.bytes.read(start, end) for start, end in ranges]
+
+    def _are_documents(
+        self, paths: Sequence[str], starts: Sequence[int], ends: Sequence[int | None]
+    ) -> bool:
+        """Tell whether whole objects of a directory are wanted: not its data."""
+        return (
+            self.bytes is None
+            and isinstance(self.inner, LookingFileSystem)
+            and all(path.startswith(f"{self.path}/") for path in paths)
+            and set(starts) == {0}
+            and set(ends) == {None}
+        )
+
+    def _read_documents(self, paths: Sequence[str], on_error: str) -> list[Any]:
+        """Read objects that describe others, and remember what each of them is.
+
+        Bytes and version of each came together, so that both may be given out later:
+        a change in between is noticed by whoever compares versions in the end.
+        """
+        new = [path for path in paths if path not in self._documents]
+        try:
+            found = self.inner.read_whole(new) if new else []
+        except ActiveCoreError as error:
+            if on_error != "return":
+                raise
+            return [error] * len(paths)
+        self._documents.update(zip(new, found, strict=True))
+        answers = [self._documents[path] for path in paths]
+        if on_error != "return":
+            for answer in answers:
+                if isinstance(answer, FileNotFoundError):
+                    raise answer
+        return [a if isinstance(a, FileNotFoundError) else a[1] for a in answers]
 
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
         """List what the inner filesystem does."""

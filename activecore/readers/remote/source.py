@@ -11,13 +11,13 @@ from activecore.readers.remote.intervals import Intervals, Range, merged
 if TYPE_CHECKING:
     import fsspec
 
-__all__ = ["RemoteBytes"]
+__all__ = ["HEAD_BYTES", "TAIL_BYTES", "RemoteBytes"]
 
 logger = logging.getLogger(__name__)
 
-_HEAD_BYTES = 1 << 20
+HEAD_BYTES = 1 << 20
 """How much of the beginning is read at first: in most files, all metadata."""
-_TAIL_BYTES = 128 << 10
+TAIL_BYTES = 128 << 10
 """How much of the end is read along with it: what was written last, and the table of
 a zip file."""
 _AHEAD_BYTES = 64 << 10
@@ -90,7 +90,7 @@ class RemoteBytes:
         """Read a range that nobody announced, and what lies behind it."""
         ranges = [(start, stop)]
         if len(self.held) == 0:
-            ranges += [(0, _HEAD_BYTES), (self.size - _TAIL_BYTES, self.size)]
+            ranges += [(0, HEAD_BYTES), (self.size - TAIL_BYTES, self.size)]
         else:
             ranges.append((start, start + self._ahead))
             self._ahead = min(2 * self._ahead, _MOST_AHEAD_BYTES)

@@ -128,7 +128,8 @@ def is_store(fs: fsspec.AbstractFileSystem, path: str) -> bool:
         That could not be found out.
     """
     paths = [f"{path.rstrip('/')}/{name}" for name in METADATA_NAMES]
-    answers = read_all(fs, paths, [0] * len(paths), [1] * len(paths))
+    # Whole, so that a filesystem that remembers need not ask for them again.
+    answers = read_all(fs, paths, [0] * len(paths), [None] * len(paths))
     if not all(isinstance(answer, BaseException) for answer in answers):
         return True
     for answer in answers:

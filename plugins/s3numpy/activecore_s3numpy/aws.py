@@ -37,6 +37,15 @@ class AwsSettings:
 
         return botocore.session.Session(profile=self.profile)
 
+    @cached_property
+    def _settings(self) -> Session:
+        """The same without what it needs to make requests, most of its making."""
+        import botocore.session
+
+        return botocore.session.Session(
+            profile=self.profile, include_builtin_handlers=False
+        )
+
     @property
     def region(self) -> str | None:
         """The region; None: nobody says."""
@@ -56,7 +65,7 @@ class AwsSettings:
         if self._variable("ignore_configured_endpoint_urls"):
             return None
         with botocore_errors():
-            session = self.session
+            session = self._settings
             found: str | None = ConfiguredEndpointProvider(
                 full_config=session.full_config,
                 scoped_config=session.get_scoped_config(),
@@ -66,7 +75,7 @@ class AwsSettings:
 
     def _variable(self, name: str) -> Any:
         with botocore_errors():
-            return self.session.get_config_variable(name)
+            return self._settings.get_config_variable(name)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -19,8 +20,9 @@ from activecore import (
 )
 from activecore_s3numpy.client import Client
 from activecore_s3numpy.filesystem import ObjectFileSystem
+from activecore_s3numpy.merging import Merging
 from activecore_s3numpy.options import S3NumpyOptions
-from activecore_s3numpy.reading import Merging, Wanted, read_wanted
+from activecore_s3numpy.reading import Wanted, read_wanted
 
 if TYPE_CHECKING:
     import fsspec
@@ -50,7 +52,6 @@ class S3NumpyBackend(ByteRangeBackend):
         super().__init__(options)
         if self.options.concurrency is None:
             self.concurrency = max(_AT_ONCE, 2 * (os.cpu_count() or 1))
-        self._merging = Merging(self.options.merge_gap, self.options.merge_bytes)
         self._opened: Client | None = None
         self._lock = threading.Lock()
 
@@ -74,10 +75,14 @@ class S3NumpyBackend(ByteRangeBackend):
         with self._lock:
             self._require_open()
             if self._opened is None:
+                options = self.options
                 self._opened = Client(
-                    self.options,
+                    options,
                     name=self.name,
-                    max_requests=self.options.max_requests,
+                    max_requests=options.max_requests,
+                    merging=Merging(
+                        options.merge_gap, options.merge_bytes, options.keep_bytes
+                    ),
                 )
             return self._opened
 
@@ -91,8 +96,11 @@ class S3NumpyBackend(ByteRangeBackend):
             # Encoded chunks may be larger than their elements, but not by much.
             most=16 * batch.layout.nbytes + (1 << 20),
         )
-        chunks, cost = read_wanted(self.client, wanted, self._merging)
-        return reduce_buffers(batch, chunks, cost=cost, limit=self.max_chunk_bytes)
+        found = read_wanted(self.client, wanted)
+        partial = reduce_buffers(
+            batch, found.chunks, cost=found.cost, limit=self.max_chunk_bytes
+        )
+        return replace(partial, is_confirmed=found.is_confirmed)
 
     def read_range(self, source: str, offset: int, size: int) -> memoryview:
         """Read ``size`` bytes at ``offset`` of an object; size -1: all of it."""
@@ -110,8 +118,7 @@ class S3NumpyBackend(ByteRangeBackend):
             np.array(offsets, dtype=np.int64),
             np.array(sizes, dtype=np.int64),
         )
-        chunks, _ = read_wanted(self.client, wanted, self._merging)
-        return chunks
+        return read_wanted(self.client, wanted).chunks
 
     def filesystem(self, url: str) -> fsspec.AbstractFileSystem:
         """Give the filesystem for ``s3://``, ``https://`` and ``http://`` URLs.

@@ -15,6 +15,7 @@ from activecore_s3numpy.direct import DirectReads
 from activecore_s3numpy.endpoints import Endpoints
 from activecore_s3numpy.errors import error_of
 from activecore_s3numpy.failures import Failure, RequestFailed
+from activecore_s3numpy.merging import KeptBytes, Merging
 from activecore_s3numpy.options import S3Options
 from activecore_s3numpy.replies import Ask, Listing, Meta, Reply
 from activecore_s3numpy.requests import Requests
@@ -50,15 +51,28 @@ class Client:
         What errors call it: the backend's name.
     max_requests
         Requests under way at once.
+    merging
+        How neighbouring ranges are read together; None: only where they touch.
     """
 
-    def __init__(self, options: S3Options, *, name: str, max_requests: int) -> None:
+    def __init__(
+        self,
+        options: S3Options,
+        *,
+        name: str,
+        max_requests: int,
+        merging: Merging | None = None,
+    ) -> None:
         aws = AwsSettings(options.aws_profile)
         self.options = options
         self.endpoints = Endpoints(options, aws)
         """Where requests go."""
         self.credentials = CredentialProvider(options, aws)
         """Who asks."""
+        self.merging = Merging() if merging is None else merging
+        """How neighbouring ranges are read together."""
+        self.kept = KeptBytes(self.merging.kept)
+        """What came along with indexes."""
         self._stores = Stores(self.endpoints, self.credentials)
         self._requests = Requests(
             self._stores,
@@ -133,6 +147,7 @@ class Client:
         Idempotent.
         """
         self._loop.close(self.options.timeout)
+        self.kept.clear()
 
     def _listing(
         self, address: Address, question: Coroutine[Any, Any, Listing]

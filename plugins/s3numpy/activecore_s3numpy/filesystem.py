@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 import fsspec
 from fsspec.spec import AbstractBufferedFile
 
-from activecore import ActiveCoreError, SourceNotFound
+from activecore import ActiveCoreError, BackendRefused, SourceNotFound
 from activecore_s3numpy.addresses import Address
 from activecore_s3numpy.client import Client
 from activecore_s3numpy.failures import Failure
+from activecore_s3numpy.pieces import read_pieces
 from activecore_s3numpy.replies import Ask, Listing, Meta, Reply
 
 __all__ = ["ObjectFileSystem", "Owner"]
 
 _ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
-"""What shows that a URL of a web server, which lists nothing, is a Zarr store."""
+"""What shows that a prefix is a Zarr store; a web server lists nothing."""
 
 
 class Owner(Protocol):
@@ -49,8 +49,6 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
     protocol = ("s3", "s3a", "https", "http")
     # fsspec would keep instances, and with them their owners' secrets, for good.
     cachable: ClassVar[bool] = False
-    takes_if_match: ClassVar[bool] = True
-    """Whether ``cat_ranges`` can be told which ETag the objects must have."""
 
     def __init__(self, owner: Owner, url: str = "s3://any", **_: Any) -> None:
         super().__init__()
@@ -80,10 +78,61 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
             return [cls._strip_protocol(one) for one in path]
         return path.rstrip("/") if "://" in path else path.strip("/")
 
+    def full_name(self, path: str) -> str:
+        """Give the URL of an object, its bucket included."""
+        return self._address(path).url
+
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Say what is there: name, size, type, ``ETag`` and when it was written."""
         address = self._address(path)
         meta = self._client.head(address) if address.key else None
+        return self._info(address, meta)
+
+    def look(
+        self, path: str, first: int, last: int
+    ) -> tuple[dict[str, Any], list[tuple[int, bytes]]]:
+        """Say what is there, and read both its ends in the same round trip.
+
+        Returns
+        -------
+        info
+            What ``info`` says.
+        pieces
+            Where some bytes begin, and those bytes, all of the version that ``info``
+            names. None where it names none, and of a directory.
+        """
+        address = self._address(path)
+        if not address.key:
+            return self.info(path), []
+        head, tail = self._client.try_all([Ask(address, 0, first), Ask(address, -last)])
+        if isinstance(head, Failure) and head.kind == "absent":
+            return self._info(address, None), []
+        if isinstance(head, (Failure, BackendRefused)):
+            # It is empty, or a server gives no parts of it.
+            return self.info(path), []
+        if isinstance(head, ActiveCoreError):
+            raise head
+        info = self._info(address, head.meta)
+        etag = info.get("ETag")
+        pieces = [(0, bytes(head.data))]
+        if isinstance(tail, Reply) and tail.meta.etag == etag:
+            pieces.append((tail.meta.size - len(tail.data), bytes(tail.data)))
+        return info, [] if etag is None else pieces
+
+    def read_whole(
+        self, paths: Sequence[str]
+    ) -> list[tuple[dict[str, Any], bytes] | FileNotFoundError]:
+        """Read objects, all at once, each with what ``info`` says of it."""
+        addresses = [self._address(path) for path in paths]
+        answers = self._client.read_all([Ask(address) for address in addresses])
+        return [
+            (_file(address, answer.meta), bytes(answer.data))
+            if isinstance(answer, Reply)
+            else SourceNotFound(f"there is nothing at {address.url}")
+            for address, answer in zip(addresses, answers, strict=True)
+        ]
+
+    def _info(self, address: Address, meta: Meta | None) -> dict[str, Any]:
         if meta is not None and not _is_page(address, meta):
             return _file(address, meta)
         if self._is_folder(address):
@@ -168,16 +217,19 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
     ) -> list[Any]:
         """Read many ranges of many objects, all at once.
 
-        Where ``if_match`` is given, an object of another ETag is ``SourceChanged``.
+        Where ``if_match`` is given they are pieces of the index of one object, whose
+        ETag it is: of another one it is ``SourceChanged``.
 
         Returns
         -------
         list
             Bytes; with ``on_error="return"`` the exception of each that failed.
         """
+        if if_match is not None:
+            return self._pieces(paths, starts, ends, on_error, if_match)
         addresses = [self._address(path) for path in paths]
         asks = [
-            replace(self._ask(address, start, end), if_match=if_match)
+            self._ask(address, start, end)
             for address, start, end in zip(
                 addresses,
                 _column(starts, len(paths)),
@@ -202,6 +254,23 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
                     raise
                 found.append(error)
         return found
+
+    def _pieces(
+        self, paths: list[str], starts: Any, ends: Any, on_error: str, etag: str
+    ) -> list[Any]:
+        """Read ranges of one version of one object."""
+        (path,) = set(paths)
+        try:
+            return read_pieces(
+                self._client,
+                self._address(path),
+                list(zip(starts, ends, strict=True)),
+                etag,
+            )
+        except ActiveCoreError as error:
+            if on_error != "return":
+                raise
+            return [error] * len(paths)
 
     def _open(
         self,
@@ -235,11 +304,11 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
         return Ask(address, first, end)
 
     def _is_folder(self, address: Address) -> bool:
-        if address.place.is_s3:
-            return self._client.has_any(address)
-        asks = [Ask(_below(address, name)) for name in _ZARR_DOCUMENTS]
-        answers = self._client.try_all(asks)
-        return any(isinstance(answer, Reply) for answer in answers)
+        # Before a listing, which takes longer and costs more.
+        asks = [Ask(_below(address, name), 0, 1) for name in _ZARR_DOCUMENTS]
+        if any(isinstance(answer, Reply) for answer in self._client.try_all(asks)):
+            return True
+        return address.place.is_s3 and self._client.has_any(address)
 
     def _list(self, address: Address, *, deep: bool) -> Listing:
         if not address.place.is_s3:

@@ -118,6 +118,14 @@ class S3NumpyOptions(S3Options):
     merge_bytes: int = Field(
         default=8 << 20, ge=1, description="Bytes that are read in one go at most."
     )
+    keep_bytes: int = Field(
+        default=64 << 20,
+        ge=0,
+        description=(
+            "Bytes that are read along with the index of an object, and kept for the "
+            "chunks among them, at most."
+        ),
+    )
     max_requests: int = Field(
-        default=32, ge=1, description="Requests under way at once, in each process."
+        default=64, ge=1, description="Requests under way at once, in each process."
     )

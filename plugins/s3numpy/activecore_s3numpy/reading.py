@@ -24,19 +24,9 @@ from activecore_s3numpy.client import Client
 from activecore_s3numpy.failures import Failure
 from activecore_s3numpy.replies import Ask, Reply
 
-__all__ = ["Merging", "Wanted", "read_wanted"]
+__all__ = ["Found", "Wanted", "read_wanted"]
 
 _LAST = np.iinfo(np.int64).max
-
-
-@dataclass(frozen=True, slots=True)
-class Merging:
-    """How neighbouring ranges are read together."""
-
-    gap: int
-    """Bytes between two of them that are read along."""
-    most: int
-    """Bytes that are read in one go at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +43,20 @@ class Wanted:
     """Bytes that one of them may have at most; None: any number."""
 
 
-def read_wanted(
-    client: Client, wanted: Wanted, merging: Merging
-) -> tuple[EncodedChunks, Cost]:
-    """Read ranges.
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What was read."""
 
-    Returns
-    -------
-    chunks
-        The bytes of each range.
-    cost
-        What it cost.
+    chunks: EncodedChunks
+    """The bytes of each range."""
+    cost: Cost
+    """What it cost."""
+    is_confirmed: bool
+    """Whether the store made sure that all of it is of the version that is wanted."""
+
+
+def read_wanted(client: Client, wanted: Wanted) -> Found:
+    """Read ranges, those left out that came along with the index.
 
     Raises
     ------
@@ -72,9 +65,9 @@ def read_wanted(
     SourceChanged
         It is not the object of that version any more.
     """
-    runs = list(_runs(client, wanted, merging))
-    answers = client.read_all([ask for ask, _ in runs])
     chunks = EncodedChunks(len(wanted.sources))
+    runs = list(_runs(client, wanted, chunks))
+    answers = client.read_all([ask for ask, _ in runs]) if runs else []
     received = retries = 0
     for (ask, run), answer in zip(runs, answers, strict=True):
         if isinstance(answer, Failure):
@@ -86,16 +79,23 @@ def read_wanted(
     cost = Cost(
         len(runs), bytes_read=received, bytes_received=received, retries=retries
     )
-    return chunks, cost
+    return Found(chunks, cost, is_confirmed=_etag(wanted) is not None)
+
+
+def _etag(wanted: Wanted) -> str | None:
+    """Give the version, if it is one that the store can be held to."""
+    version = wanted.version
+    return version if version is not None and version.startswith('"') else None
 
 
 def _runs(
-    client: Client, wanted: Wanted, merging: Merging
+    client: Client, wanted: Wanted, chunks: EncodedChunks
 ) -> Iterator[tuple[Ask, RangeRun]]:
-    """Give what to ask for, and the ranges that lie in each reply."""
-    # A version that is no ETag cannot be enforced: the core asks again at the end.
-    version = wanted.version
-    if_match = version if version is not None and version.startswith('"') else None
+    """Give what to ask for, and the ranges that lie in each reply.
+
+    Of what is kept already ``chunks`` is told.
+    """
+    if_match = _etag(wanted)
     for source, positions in group_by_source(wanted.sources):
         address = Address.parse(source, bucket=client.options.bucket)
         offsets, sizes = wanted.offsets[positions], wanted.sizes[positions]
@@ -105,13 +105,13 @@ def _runs(
             run = RangeRun(0, -1, np.zeros_like(column), np.full(1, -1), column)
             yield Ask(address, if_match=if_match, most=wanted.most), run
         part = ~is_whole
-        _check_plausible(wanted, offsets[part], sizes[part], positions[part])
+        columns = offsets[part], sizes[part], positions[part]
+        _check_plausible(wanted, *columns)
+        left = client.kept.lend(address, if_match, *columns, chunks)
         for run in join_ranges(
-            offsets[part],
-            sizes[part],
-            positions[part],
-            gap=merging.gap,
-            most=merging.most,
+            *(column[left] for column in columns),
+            gap=client.merging.gap,
+            most=client.merging.most,
         ):
             # No bytes cannot be asked for, but whether the object is there must be.
             stop = max(run.stop, run.start + 1)

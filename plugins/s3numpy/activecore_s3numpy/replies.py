@@ -100,8 +100,7 @@ class Reply:
             raise RequestFailed(
                 Failure("unavailable", "the reply ended before it was whole")
             )
-        theirs = self.meta.etag
-        if None not in (ask.if_match, theirs) and theirs != ask.if_match:
+        if ask.if_match is not None and self.meta.etag != ask.if_match:
             raise RequestFailed(Failure("changed", "the server ignored If-Match"))
         return self
 

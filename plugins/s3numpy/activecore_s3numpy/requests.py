@@ -177,7 +177,8 @@ class Requests:
         first, behind = result.range
         ask.require_length(behind - first)
         data = await result.bytes_async()
-        return Reply(data, _meta(result.meta)).checked(ask, result.range)
+        meta = _meta(result.meta, result.attributes)
+        return Reply(data, meta).checked(ask, result.range)
 
     async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
         async def attempt(last: Failure | None) -> T:  # noqa: ARG001 - all the same
