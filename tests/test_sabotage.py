@@ -393,6 +393,18 @@ class LeavesAbsenceUntranslated(FakeBackend):
             raise KeyError(source) from error
 
 
+class ConfirmsWhatItDoesNotKnow(Twisted):
+    def told(self, batch, partial):
+        return replace(partial, is_confirmed=True)
+
+
+class RefusesVersions(FakeBackend):
+    def reduce_chunks(self, batch):
+        if batch.version is not None:
+            raise BackendRefused("versions are not known here")
+        return super().reduce_chunks(batch)
+
+
 class SwallowsErrors(FakeBackend):
     def read_range(self, source, offset, size):
         try:
@@ -708,6 +720,7 @@ CAPABLE = "test_capability_is_right_or_refused"
 BATCH_ABSENT = "test_core_absent_objects_are_positions_of_the_batch"
 THROUGH_THE_CORE = "test_core_reductions_need_no_operation_that_is_not_listed"
 UNREADABLE = "test_capability_unreadable_object_is_an_error_and_not_absence"
+CONFIRMED = "test_core_only_the_version_asked_for_is_confirmed"
 SECRETS = "test_core_secrets_stay_out_of_pickle_and_repr"
 
 SABOTAGES = [
@@ -767,6 +780,8 @@ SABOTAGES = [
     ),
     (FillsAbsence, BATCH_ABSENT, "expected:  absent=[1]"),
     (FillsAbsence, "test_core_absent_object_is_reported", "taken for fill values"),
+    (ConfirmsWhatItDoesNotKnow, CONFIRMED, "nobody looks whether the source has"),
+    (RefusesVersions, CONFIRMED, "versions are not known here"),
     (SwallowsErrors, UNREADABLE, "an error is swallowed"),
     (
         PadsShortReads,

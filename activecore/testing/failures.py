@@ -14,6 +14,7 @@ from activecore.errors import (
     Cancelled,
     ChunkError,
     ChunkNotFound,
+    SourceChanged,
 )
 from activecore.model import Codec, Partial
 from activecore.testing.golden import golden_case
@@ -141,6 +142,31 @@ class FailureChecks(Harness):
                 expected="an error with position 2",
                 came_back=f"position {error.position}: {error}",
                 usually="ChunkError(..., position=...) is the place in the batch",
+            )
+
+    @pytest.mark.parametrize("version", ['"of-no-object"', None], ids=["other", "none"])
+    def test_core_only_the_version_asked_for_is_confirmed(
+        self, backend: StorageBackend, version: str | None
+    ) -> None:
+        """An answer that says that it is of the batch's version is of no other."""
+        batch = replace(self.place(_CASE), version=version)
+        asked = f"chunks of version {version}, which no object here has"
+        expected = "an answer that is not confirmed, or SourceChanged"
+        try:
+            partial = backend.reduce_chunks(batch)
+        except SourceChanged:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it raises is the finding
+            came_back = f"{type(error).__name__}: {error}"
+            fail(asked=asked, expected=expected, came_back=came_back)
+        if partial.is_confirmed:
+            fail(
+                asked=asked,
+                expected=expected,
+                came_back="an answer with is_confirmed",
+                usually="is_confirmed is for stores that refuse to read another "
+                "version (If-Match); with it nobody looks whether the source has "
+                "changed",
             )
 
     def test_core_unknown_codec_is_refused(self, backend: StorageBackend) -> None:

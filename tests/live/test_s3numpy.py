@@ -158,7 +158,8 @@ def test_opening_a_hundred_chunks_takes_four_requests_in_turn(
     mean = large(tmp_path / "tas.nc", (100, 200, 250), (1, 200, 250))
     url = bucket.upload(tmp_path / "tas.nc")
     variable = ready(url, s3_options | {"endpoint_url": far.url})
-    assert far.traffic.longest_chain <= 4, [str(one) for one in far.traffic]
+    # Four are allowed; this is what it takes.
+    assert far.traffic.longest_chain <= 2, [str(one) for one in far.traffic]
     assert far.traffic.down < 2e6
     assert variable.mean() == pytest.approx(mean, rel=1e-12)
 
@@ -167,9 +168,32 @@ def test_opening_27_000_chunks_takes_fifteen_rounds(far, bucket, s3_options, tmp
     mean = large(tmp_path / "tas.nc", (240, 240, 240), (8, 8, 8))
     url = bucket.upload(tmp_path / "tas.nc")
     variable = ready(url, s3_options | {"endpoint_url": far.url})
+    # Fifteen are allowed; this is what it takes.
+    assert far.traffic.rounds <= 4, [str(one) for one in far.traffic]
+    assert far.traffic.requests < 40
+    assert variable.mean() == pytest.approx(mean, rel=1e-12)
+    size = (tmp_path / "tas.nc").stat().st_size
+    assert far.traffic.down < size + 3e6  # the chunks came with the index
+
+
+def test_an_index_among_chunks_comes_alone_if_nothing_may_be_kept(
+    far, bucket, s3_options, tmp_path
+):
+    mean = large(tmp_path / "tas.nc", (240, 240, 240), (8, 8, 8))
+    url = bucket.upload(tmp_path / "tas.nc")
+    variable = ready(url, s3_options | {"endpoint_url": far.url, "keep_bytes": 0})
     assert far.traffic.rounds <= 15, [str(one) for one in far.traffic]
     assert far.traffic.down < 10e6
     assert variable.mean() == pytest.approx(mean, rel=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+def test_opening_a_zarr_prefix_takes_three_rounds(far, bucket, s3_options, store):
+    zarr.consolidate_metadata(store)
+    url = bucket.upload(store)
+    variable = ready(url, s3_options | {"endpoint_url": far.url})
+    assert far.traffic.rounds <= 3, [str(one) for one in far.traffic]
+    assert variable[:90].mean() == pytest.approx(VALUES[:90].mean(dtype="f8"))
 
 
 def test_the_indices_of_shards_are_read_together(far, bucket, s3_options, tmp_path):
