@@ -16,7 +16,6 @@ from fsspec.spec import AbstractFileSystem
 from activecore.errors import ActiveCoreError
 from activecore.readers.filesystem import is_directory, is_local
 from activecore.readers.remote.cache import IndexCache, Key
-from activecore.readers.remote.intervals import Intervals
 from activecore.readers.remote.source import HEAD_BYTES, TAIL_BYTES, RemoteBytes
 
 if TYPE_CHECKING:
@@ -96,7 +95,9 @@ def remembering(
         return fs  # whoever opens it says what is wrong
     if is_directory(fs, path, info):
         info = {**info, "type": "directory"}
-    return RememberingFileSystem(fs, path, info, cache, pieces)
+    near = RememberingFileSystem(fs, path, info, cache)
+    near.take(pieces)
+    return near
 
 
 def _look(
@@ -138,8 +139,6 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
         The file or directory, and what ``inner`` says of it.
     cache
         Where what is read is kept on disk; None: nowhere.
-    pieces
-        What was read of the file already: where it begins, and the bytes.
     """
 
     cachable = False
@@ -150,7 +149,6 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
         path: str,
         info: dict[str, Any],
         cache: IndexCache | None = None,
-        pieces: Sequence[tuple[int, bytes]] = (),
     ) -> None:
         super().__init__()
         self.inner = inner
@@ -166,13 +164,19 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
             held = None
             if cache is not None and self._key is not None:
                 held = cache.load(self._key)
-            held = Intervals() if held is None else held
-            self._kept = held.nbytes
-            for start, data in pieces:
-                held.put(start, data)
             self.bytes = RemoteBytes(
                 inner, path, int(info["size"]), held, self._version
             )
+            self._kept = self.bytes.held.nbytes
+
+    def take(self, pieces: _Pieces) -> None:
+        """Hold what was read of the file already.
+
+        Not an argument of ``__init__``: fsspec makes a text of all of those.
+        """
+        if self.bytes is not None:
+            for start, data in pieces:
+                self.bytes.held.put(start, data)
 
     @property
     def _version(self) -> str | None:
