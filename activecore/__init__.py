@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from activecore.options import BackendOptions
     from activecore.ranges import RangeRun, group_by_source, join_ranges
     from activecore.readers.base import Reader
+    from activecore.readers.remote.conditional import ConditionalFileSystem
     from activecore.recording import record
 
 __all__ = [
@@ -104,6 +105,7 @@ __all__ = [
     "ChunkReadError",
     "ChunkRequest",
     "Codec",
+    "ConditionalFileSystem",
     "ConfigError",
     "Cost",
     "Dataset",
@@ -192,6 +194,7 @@ _NAMES_OF_MODULE = {
     "options": ("BackendOptions",),
     "ranges": ("RangeRun", "group_by_source", "join_ranges"),
     "readers.base": ("Reader",),
+    "readers.remote.conditional": ("ConditionalFileSystem",),
     "recording": ("record",),
 }
 _HOME = {name: home for home, names in _NAMES_OF_MODULE.items() for name in names}

@@ -421,8 +421,9 @@ class ActiveArray(NamedReductions, NumPyProtocol):
         session, info = self._session, self._info
         if isinstance(info.index, ReadingIndex):
             info = replace(info, index=info.index.for_run())
-        with session.unchanged(info) as watch:
-            outcome = execute(
+        outcome = session.unchanged(
+            info,
+            lambda: execute(
                 question,
                 plan,
                 info,
@@ -430,6 +431,6 @@ class ActiveArray(NamedReductions, NumPyProtocol):
                 threads=session.threads,
                 executor=session.executor,
                 deadline=session.deadline,
-            )
-            watch.is_confirmed = outcome.is_confirmed
+            ),
+        )
         return outcome.values, outcome.count

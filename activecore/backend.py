@@ -97,6 +97,8 @@ class StorageBackend(ABC):
         -------
         Partial
             Arrays that nobody else holds, native-endian, no leading chunk axis.
+            ``is_confirmed`` only where the store refuses other versions than the
+            request's.
 
         Raises
         ------

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -217,6 +217,8 @@ def _checked_partial(partial: object, batch: ChunkBatch, name: str) -> Partial:
     """Hold a backend to the contract, whatever it is that it returned."""
     if not isinstance(partial, Partial):
         raise BackendError(f"{name} answered with {type(partial).__name__}, no Partial")
+    if not isinstance(partial.is_confirmed, bool):
+        raise BackendError(f"{name} answered with an is_confirmed that is no bool")
     if not isinstance(partial.cost, Cost):
         raise BackendError(f"{name} answered with a cost that is no Cost")
     if np.asarray(partial.absent).dtype.kind not in "iu":
@@ -252,15 +254,22 @@ def _checked(partial: Partial, batch: ChunkBatch, name: str) -> Partial:
         _require_that_it_fits(given, value, count, absent, name)
     if batch.operation == "select":
         count = np.broadcast_to(count, shape)
-        return replace(partial, values=values, count=count, absent=absent)
-    most = math.prod(batch.selected_shape[axis] for axis in batch.axis)
-    if (count < 0).any() or (count > most).any():
-        raise BackendError(f"{name} answered with a count that is not possible")
-    nothing = count == 0
-    if nothing.any():
-        pairs = zip(values, identity, strict=True)
-        values = tuple(np.where(nothing, blank, value) for value, blank in pairs)
-    return replace(partial, values=values, count=count, absent=absent)
+    else:
+        most = math.prod(batch.selected_shape[axis] for axis in batch.axis)
+        if (count < 0).any() or (count > most).any():
+            raise BackendError(f"{name} answered with a count that is not possible")
+        nothing = count == 0
+        if nothing.any():
+            pairs = zip(values, identity, strict=True)
+            values = tuple(np.where(nothing, blank, value) for value, blank in pairs)
+    return Partial(
+        values,
+        count,
+        absent,
+        partial.cost,
+        # Where no version is asked for, none can have been made sure of.
+        is_confirmed=partial.is_confirmed and batch.version is not None,
+    )
 
 
 def _require_that_it_fits(

@@ -58,7 +58,8 @@ class Outcome:
     """Non-missing elements behind each value."""
     is_confirmed: bool
     """Whether the store made sure, during the run, that the source is of the version
-    that was opened, and that nothing was read of another one."""
+    that was opened, and that no chunk was read of another one. What an index read is
+    its own affair."""
 
 
 def box_chunks(info: ArrayInfo, plan: Plan, chain: Chain) -> int:

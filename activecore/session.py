@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from activecore.arguments import positive
@@ -18,7 +16,7 @@ from activecore.errors import (
     ConfigError,
     SourceChanged,
 )
-from activecore.execute import Workers
+from activecore.execute import Outcome, Workers
 from activecore.model import ArrayInfo, RunIndex, source_version
 
 if TYPE_CHECKING:
@@ -27,14 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Watch:
-    """What is known, in a run, of a source that must not change."""
-
-    is_confirmed: bool = False
-    """Whether the store has made sure of its version."""
 
 
 class Session:
@@ -81,33 +71,35 @@ class Session:
         """Make a chain of the backends for one run."""
         return Chain(self.backends, fall_back=self.fall_back)
 
-    @contextmanager
-    def unchanged(self, info: ArrayInfo) -> Iterator[Watch]:
-        """Make sure that a source is the same at the end of a run.
+    def unchanged(self, info: ArrayInfo, run: Callable[[], Outcome]) -> Outcome:
+        """Make a run, and sure that its source is the same at its end.
 
         At the end of one that failed at a chunk, too: what lies there now may be
-        another object's, and is not damaged. Nothing is asked where the watch that is
-        given says in the end that the store has made sure.
+        another object's, and is not damaged. Nothing is asked where the store itself
+        has made sure.
 
         Raises
         ------
         SourceChanged
             It was written to, or is gone.
         """
-        watch = Watch()
         try:
-            yield watch
+            outcome = run()
         except ChunkError as error:
             try:
-                self._check_unchanged(info, watch)
+                _check_index(info)
+                self._check_version(info)
             except SourceChanged as change:
                 raise change from error
             except ActiveCoreError as other:
                 logger.debug("whether %s changed is not known: %s", info.name, other)
             raise
-        self._check_unchanged(info, watch)
+        _check_index(info)
+        if not outcome.is_confirmed:
+            self._check_version(info)
+        return outcome
 
-    def _check_unchanged(self, info: ArrayInfo, watch: Watch) -> None:
+    def _check_version(self, info: ArrayInfo) -> None:
         """Make sure that a source is still the one whose index was read.
 
         Raises
@@ -115,9 +107,7 @@ class Session:
         SourceChanged
             It was written to, or is gone.
         """
-        if isinstance(info.index, RunIndex):
-            info.index.check_unchanged()
-        if info.version is None or watch.is_confirmed:
+        if info.version is None:
             return
         path = info.version_source
         self.fs.invalidate_cache(path)
@@ -129,3 +119,9 @@ class Session:
             raise SourceChanged(
                 f"{path} was changed after it was opened; open it again"
             )
+
+
+def _check_index(info: ArrayInfo) -> None:
+    """Make sure that what an index read during the run still holds."""
+    if isinstance(info.index, RunIndex):
+        info.index.check_unchanged()

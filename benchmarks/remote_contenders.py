@@ -29,14 +29,14 @@ def activecore(
     backend: str | Sequence[str],
     storage_options: Mapping[str, Any],
     kept: str | None = None,
-    fused: bool = True,
+    engine: str = "auto",
 ) -> Call:
     """Ours. ``kept`` is where indices of chunks are kept, as they are by default.
 
-    Without it each call reads the index anew, as the peers do. With
-    ``activecore[fast]`` warmed, or (``fused=False``) without it.
+    Without it each call reads the index anew, as the peers do. ``engine`` is what
+    computes: ``fused`` is ``activecore[fast]``, warmed.
     """
-    os.environ["ACTIVECORE_ENGINE"] = "fused" if fused else "numpy"
+    os.environ["ACTIVECORE_ENGINE"] = engine
     os.environ["ACTIVECORE_INDEX_CACHE"] = str(kept is not None).lower()
     if kept is not None:
         os.environ["ACTIVECORE_INDEX_CACHE_DIR"] = kept

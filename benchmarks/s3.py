@@ -90,7 +90,7 @@ def _cases(s3: S3, bucket: Bucket, folder: Path, *, quick: bool) -> Iterator[Cas
         makers = {
             OURS: partial(_ours, url),
             f"{OURS}, index kept": partial(_ours, url, kept=str(folder / "kept")),
-            f"{OURS}, no numba": partial(_ours, url, fused=False),
+            f"{OURS}, no numba": partial(_ours, url, engine="numpy"),
             XARRAY: partial(_xarray, url, chunks),
             f"{XARRAY}, blocks of 1 MiB": partial(
                 _xarray,
@@ -166,14 +166,14 @@ def _ours(
     meter: Any,
     kept: str | None = None,
     *,
-    fused: bool = True,
+    engine: str = "fused",
 ) -> Contender:
     asked = {
         "url": url,
         "backend": "s3numpy",
         "storage_options": options,
         "kept": kept,
-        "fused": fused,
+        "engine": engine,
     }
     return Contender(name, contenders.activecore, asked, meter=meter)
 

@@ -122,22 +122,25 @@ class FarFileSystem(AbstractFileSystem):
         raise AssertionError("a file far away was opened as if it were near")
 
 
-class LookingFarFileSystem(FarFileSystem):
+class ConditionalFarFileSystem(FarFileSystem):
     """One whose store can be held to a version, and that gives both ends at once."""
 
     def full_name(self, path):
         return path
 
-    def look(self, path, first, last):
+    def info_and_ends(self, path, head_bytes, tail_bytes):
         if path not in self.objects:
             return self.info(path), []
         data = self.objects[path]
         info = self._described(path)
-        ends = {0: data[:first], max(0, len(data) - last): data[-last:]}
+        ends = {
+            0: data[:head_bytes],
+            max(0, len(data) - tail_bytes): data[-tail_bytes:],
+        }
         self._ask(*((start, start + len(part)) for start, part in ends.items()))
         return info, list(ends.items())
 
-    def read_whole(self, paths):
+    def read_with_info(self, paths):
         found = [
             (self._described(path), self.objects[path])
             if path in self.objects

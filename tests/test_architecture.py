@@ -115,6 +115,7 @@ PUBLIC = [
     "ChunkReadError",
     "ChunkRequest",
     "Codec",
+    "ConditionalFileSystem",
     "ConfigError",
     "Cost",
     "Dataset",

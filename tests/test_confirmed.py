@@ -6,9 +6,10 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
+import zarr
 from remote_files import FarBackend, FarFileSystem, open_far
 
-from activecore import Cost, StorageBackend
+from activecore import BackendError, Cost, SourceChanged, StorageBackend
 
 VALUES = np.arange(4000.0).reshape(40, 100)
 ASKED = [(("info", "b/a.h5"),)]
@@ -83,6 +84,31 @@ def test_somebody_asks_where_an_answer_is_not(monkeypatch, fs, says):
     backend = Confirming(fs)
     backend.says = says
     assert asked_at_the_end(monkeypatch, fs, backend) == ASKED
+
+
+def test_of_no_version_nothing_is_confirmed(monkeypatch, tmp_path):
+    group = zarr.open_group(tmp_path / "x.zarr", mode="w")
+    group.create_array("x", data=VALUES, chunks=(2, 100))
+    objects = {
+        f"b/x.zarr/{path.relative_to(tmp_path / 'x.zarr')}": path.read_bytes()
+        for path in (tmp_path / "x.zarr").rglob("*")
+        if path.is_file()
+    }
+    fs = FarFileSystem(objects)
+    array = open_far(monkeypatch, fs, "b/x.zarr", "x")
+    monkeypatch.setattr(array._session, "backends", (Confirming(fs),))
+    assert array.max() == VALUES.max()
+    fs.objects["b/x.zarr/x/zarr.json"] += b" "
+    with pytest.raises(SourceChanged):
+        array.max()
+
+
+@pytest.mark.parametrize("said", [None, 1, "yes", np.True_])
+def test_what_is_neither_true_nor_false_is_refused(monkeypatch, fs, said):
+    backend = Confirming(fs)
+    backend.says = lambda _: said
+    with pytest.raises(BackendError, match="is_confirmed that is no bool"):
+        asked_at_the_end(monkeypatch, fs, backend)
 
 
 def test_somebody_asks_where_nothing_was_read_during_the_run(monkeypatch, fs):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from remote_files import FarFileSystem, LookingFarFileSystem, open_far
+from remote_files import ConditionalFarFileSystem, FarFileSystem, open_far
 
 from activecore.config import load_settings
 from activecore.errors import BackendUnavailable
@@ -92,22 +92,51 @@ def test_it_does_not_where_the_store_is_held_to_the_version(
 ):
     write(tmp_path / "tas.nc", 1)
     objects = {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
-    without, with_cache = LookingFarFileSystem(objects), LookingFarFileSystem(objects)
+    without, with_cache = (
+        ConditionalFarFileSystem(objects),
+        ConditionalFarFileSystem(objects),
+    )
     open_far(monkeypatch, without, "bucket/tas.nc", "tas")
     array = open_far(monkeypatch, with_cache, "bucket/tas.nc", "tas", cache=cache)
     assert with_cache.rounds == without.rounds
     assert array.mean() == 1
-    again = LookingFarFileSystem(objects)
+    again = ConditionalFarFileSystem(objects)
     array = open_far(monkeypatch, again, "bucket/tas.nc", "tas", cache=cache)
     assert again.rounds == [(("info", "bucket/tas.nc"),)]
     assert array.mean() == 1
+
+
+def test_a_folder_that_may_not_be_entered_is_no_error(
+    monkeypatch, tmp_path, cache
+):
+    write(tmp_path / "tas.nc", 1)
+    objects = {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
+
+    def denied(path, **_):
+        raise PermissionError(path)
+
+    fs = ConditionalFarFileSystem(objects)
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.stat", denied)
+        patch.setattr("pathlib.Path.is_file", denied)
+        array = open_far(patch, fs, "bucket/tas.nc", "tas", cache=cache)
+    assert fs.rounds[0][0] == (0, 1 << 20)  # it was opened as without a cache
+    assert array.mean() == 1
+
+
+def test_a_store_without_a_name_is_opened_all_the_same(monkeypatch, tmp_path, cache):
+    write(tmp_path / "tas.nc", 1)
+    objects = {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
+    fs = ConditionalFarFileSystem(objects, fsid=None)
+    assert open_far(monkeypatch, fs, "bucket/tas.nc", "tas", cache=cache).mean() == 1
+    assert entries(cache) == []
 
 
 def test_what_is_kept_of_another_version_is_read_anew(monkeypatch, tmp_path, cache):
     for value in (1, 2):
         write(tmp_path / "tas.nc", value)
         objects = {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
-        fs = LookingFarFileSystem(objects)
+        fs = ConditionalFarFileSystem(objects)
         array = open_far(monkeypatch, fs, "bucket/tas.nc", "tas", cache=cache)
         assert array.mean() == value
 

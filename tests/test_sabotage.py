@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +30,7 @@ from activecore.errors import (
     ChunkError,
     ChunkNotFound,
     ChunkReadError,
+    SourceChanged,
 )
 from activecore.kernel import reduce_buffers
 from activecore.model import ChunkBatch, Missing, Partial
@@ -707,6 +709,85 @@ class FilesWithoutRanges(FakeBackend):
         return files
 
 
+class Conditional(FakeBackend):
+    """Its filesystem does what ``ConditionalFileSystem`` says; derived ones do not."""
+
+    def filesystem(self, url):
+        files = super().filesystem(url)
+        plain = files.info, files.cat_ranges
+
+        def info(path):
+            about = plain[0](path)
+            if about["type"] == "file":
+                about["ETag"] = f'"{zlib.crc32(files.cat_file(path))}"'
+            return about
+
+        def read_with_info(paths):
+            return [
+                (info(path), files.cat_file(path))
+                if files.exists(path)
+                else FileNotFoundError(path)
+                for path in paths
+            ]
+
+        def info_and_ends(path, head_bytes, tail_bytes):
+            about, data = info(path), files.cat_file(path)
+            start = max(0, len(data) - tail_bytes)
+            return about, [(0, data[:head_bytes]), (start, data[start:])]
+
+        def cat_ranges(paths, starts, ends, if_match=None, **how):
+            if if_match not in (None, info(paths[0])["ETag"]):
+                raise SourceChanged(paths[0])
+            return plain[1](paths, starts, ends, **how)
+
+        files.info, files.cat_ranges = info, cat_ranges
+        files.read_with_info, files.info_and_ends = read_with_info, info_and_ends
+        files.full_name = lambda path: path
+        self.twist(files)
+        return files
+
+    def twist(self, files):
+        pass
+
+
+class SwallowsIfMatch(Conditional):
+    def twist(self, files):
+        held = files.cat_ranges
+
+        def wrong(paths, starts, ends, **how):
+            how.pop("if_match", None)
+            return held(paths, starts, ends, **how)
+
+        files.cat_ranges = wrong
+
+
+class ShiftsTheTail(Conditional):
+    def twist(self, files):
+        right = files.info_and_ends
+
+        def wrong(path, head_bytes, tail_bytes):
+            about, (head, tail) = right(path, head_bytes, tail_bytes)
+            return about, [head, (tail[0] + 1, tail[1])]
+
+        files.info_and_ends = wrong
+
+
+class GivesVersionsThatAreOld(Conditional):
+    def twist(self, files):
+        right = files.read_with_info
+
+        def wrong(paths):
+            (about, data), *others = right(paths)
+            return [({**about, "ETag": '"old"'}, data), *others]
+
+        files.read_with_info = wrong
+
+
+class NamesFilesOtherwise(Conditional):
+    def twist(self, files):
+        files.full_name = lambda path: f"fake://{path}"
+
+
 class FilesAreNeverMissing(FakeBackend):
     def filesystem(self, url):
         files = super().filesystem(url)
@@ -721,6 +802,7 @@ BATCH_ABSENT = "test_core_absent_objects_are_positions_of_the_batch"
 THROUGH_THE_CORE = "test_core_reductions_need_no_operation_that_is_not_listed"
 UNREADABLE = "test_capability_unreadable_object_is_an_error_and_not_absence"
 CONFIRMED = "test_core_only_the_version_asked_for_is_confirmed"
+CONDITIONAL = "test_capability_conditional_filesystem_is_right"
 SECRETS = "test_core_secrets_stay_out_of_pickle_and_repr"
 
 SABOTAGES = [
@@ -886,6 +968,10 @@ SABOTAGES = [
         "test_core_filesystem_offers_what_readers_need",
         "cat_file(start=10, end=20)",
     ),
+    (SwallowsIfMatch, CONDITIONAL, "'SourceChanged'"),
+    (ShiftsTheTail, CONDITIONAL, "info_and_ends(50, 20)"),
+    (GivesVersionsThatAreOld, CONDITIONAL, "read_with_info of a file"),
+    (NamesFilesOtherwise, CONDITIONAL, "full_name of a file"),
     (
         FilesAreNeverMissing,
         "test_core_filesystem_says_that_nothing_is_there",
@@ -906,6 +992,10 @@ def test_the_suite_fails_a_sabotaged_backend_and_says_why(backend, test, words):
 @pytest.mark.parametrize("test", sorted({row[1] for row in SABOTAGES}))
 def test_the_healthy_backend_passes_what_others_fail(test):
     assert failures_of(FakeBackend, test) == []
+
+
+def test_a_healthy_conditional_filesystem_passes():
+    assert failures_of(Conditional, CONDITIONAL) == []
 
 
 def test_every_test_of_the_suite_has_bitten():

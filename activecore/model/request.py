@@ -263,7 +263,8 @@ class Cost:
     """What an answer cost; costs add up."""
 
     requests: int = 0
-    """Reads or calls sent to the store, retries not counted."""
+    """Reads or calls sent to the store for this answer, retries not counted. 0: it was
+    given from memory, whatever was read for it before."""
     bytes_read: int = 0
     """Bytes that the store read from its disks for us, where it is known."""
     bytes_received: int = 0
@@ -302,8 +303,9 @@ class Partial:
     cost: Cost = Cost()
     """What the answer cost."""
     is_confirmed: bool = False
-    """Whether the store itself made sure that all bytes are of the batch's version. If
-    it did so for all of a run, nobody asks for the version again at the end."""
+    """Whether the store itself made sure that all bytes are of the batch's version,
+    as it does with ``If-Match``. If it did so for all of a run, and anything was sent
+    to it in the run, nobody asks for the version again at the end."""
 
     @classmethod
     def joined(cls, parts: Sequence[Partial]) -> Partial:

@@ -181,7 +181,7 @@ def test_an_index_among_chunks_comes_alone_if_nothing_may_be_kept(
 ):
     mean = large(tmp_path / "tas.nc", (240, 240, 240), (8, 8, 8))
     url = bucket.upload(tmp_path / "tas.nc")
-    variable = ready(url, s3_options | {"endpoint_url": far.url, "keep_bytes": 0})
+    variable = ready(url, s3_options | {"endpoint_url": far.url, "read_cache_bytes": 0})
     assert far.traffic.rounds <= 15, [str(one) for one in far.traffic]
     assert far.traffic.down < 10e6
     assert variable.mean() == pytest.approx(mean, rel=1e-12)

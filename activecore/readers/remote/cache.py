@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from activecore.readers.remote.conditional import strong_etag
 from activecore.readers.remote.intervals import Intervals
 
 if TYPE_CHECKING:
@@ -64,10 +65,8 @@ class Key:
             None: another content could have the same one. There is no ETag, or a weak
             one, or no name for the store.
         """
-        etag, size = info.get("ETag"), info.get("size")
-        if not isinstance(etag, str) or size is None or etag.startswith("W/"):
-            return None
-        if etag.strip('"') == "":
+        etag, size = strong_etag(info), info.get("size")
+        if etag is None or size is None:
             return None
         # A path may leave out what the filesystem adds: the bucket, for one.
         name = str(info.get("name") or path)
@@ -105,9 +104,20 @@ class IndexCache:
         self._folder = Path(folder) / _FORMAT
         self._most = most_bytes
 
-    def has_any(self, fsid: str, path: str) -> bool:
-        """Tell whether there is an entry of some version of an object, whole or not."""
-        return (self._folder / _file_name(fsid, path)).is_file()
+    def has_any(self, fs: fsspec.AbstractFileSystem, name: str) -> bool:
+        """Tell whether there is an entry of some version of an object, whole or not.
+
+        Parameters
+        ----------
+        fs, name
+            The filesystem, and what it calls the object.
+        """
+        try:
+            entry = self._folder / _file_name(str(fs.fsid), name)
+        except NotImplementedError:
+            return False
+        # Not the method, which raises where the folder may not be entered.
+        return os.path.isfile(entry)  # noqa: PTH113
 
     def load(self, key: Key) -> Intervals | None:
         """Give what is kept of one version of an object; None: nothing."""

@@ -7,65 +7,37 @@ each is asked once.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from fsspec.spec import AbstractFileSystem
 
 from activecore.errors import ActiveCoreError
 from activecore.readers.filesystem import is_directory, is_local
 from activecore.readers.remote.cache import IndexCache, Key
-from activecore.readers.remote.source import HEAD_BYTES, TAIL_BYTES, RemoteBytes
+from activecore.readers.remote.conditional import (
+    ConditionalFileSystem,
+    Document,
+    Info,
+    Pieces,
+    strong_etag,
+)
+from activecore.readers.remote.source import (
+    HEAD_BYTES,
+    TAIL_BYTES,
+    RemoteBytes,
+)
 
 if TYPE_CHECKING:
     import fsspec
 
 __all__ = [
-    "LookingFileSystem",
     "RememberingFileSystem",
     "keep",
     "lasting",
+    "read_documents",
     "remembering",
 ]
-
-_Info: TypeAlias = dict[str, Any]
-_Pieces: TypeAlias = list[tuple[int, bytes]]
-_Document: TypeAlias = tuple[_Info, bytes] | FileNotFoundError
-
-
-@runtime_checkable
-class LookingFileSystem(Protocol):
-    """A filesystem of a store that can be held to one version of an object.
-
-    ``cat_ranges`` takes ``if_match``, an ETag, and gives no bytes of another version.
-    """
-
-    def look(self, path: str, first: int, last: int) -> tuple[_Info, _Pieces]:
-        """Say what is at a path, and read both its ends: one round trip.
-
-        Parameters
-        ----------
-        first, last
-            How many bytes of its beginning and of its end.
-
-        Returns
-        -------
-        info
-            What ``info`` says.
-        pieces
-            Where some bytes begin, and those bytes, all of the version that ``info``
-            names. None where it names none, and of a directory.
-        """
-        ...
-
-    def read_whole(self, paths: Sequence[str]) -> list[_Document]:
-        """Read objects, all together, each with what ``info`` says of it then."""
-        ...
-
-    def full_name(self, path: str) -> str:
-        """Give the name that ``info`` gives a path; no I/O."""
-        ...
 
 
 def remembering(
@@ -102,15 +74,13 @@ def remembering(
 
 def _look(
     fs: fsspec.AbstractFileSystem, path: str, cache: IndexCache | None
-) -> tuple[_Info, _Pieces]:
+) -> tuple[Info, Pieces]:
     """Say what is at a path, and give its ends if they are not kept already."""
-    can_look = isinstance(fs, LookingFileSystem)
-    if not can_look:
+    if not isinstance(fs, ConditionalFileSystem):
         return fs.info(path), []
-    if cache is not None and cache.has_any(str(fs.fsid), fs.full_name(path)):
+    if cache is not None and cache.has_any(fs, fs.full_name(path)):
         return fs.info(path), []
-    info, pieces = fs.look(path, HEAD_BYTES, TAIL_BYTES)
-    return info, pieces
+    return fs.info_and_ends(path, HEAD_BYTES, TAIL_BYTES)
 
 
 def keep(fs: fsspec.AbstractFileSystem) -> None:
@@ -122,6 +92,33 @@ def keep(fs: fsspec.AbstractFileSystem) -> None:
 def lasting(fs: fsspec.AbstractFileSystem) -> fsspec.AbstractFileSystem:
     """Give the filesystem for what goes on after opening, which remembers nothing."""
     return fs.inner if isinstance(fs, RememberingFileSystem) else fs
+
+
+def read_documents(
+    fs: fsspec.AbstractFileSystem, paths: Sequence[str], at_least: int | None = None
+) -> list[Any]:
+    """Read objects that describe others, all together.
+
+    Parameters
+    ----------
+    fs
+        ``remembering``'s filesystem, or any other.
+    paths
+        The objects.
+    at_least
+        How many bytes of each must come; None: all.
+
+    Returns
+    -------
+    list
+        Their bytes or, for each that could not be read, the exception.
+    """
+    if isinstance(fs, RememberingFileSystem) and fs.remembers_documents:
+        return fs.documents(paths)
+    # From 0 and not None: for a whole object s3fs first asks for its size.
+    starts, ends = [0] * len(paths), [at_least] * len(paths)
+    answers: list[Any] = fs.cat_ranges(list(paths), starts, ends, on_error="return")
+    return answers
 
 
 class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
@@ -159,7 +156,7 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
         self.bytes: RemoteBytes | None = None
         """The file's bytes; None: it is a directory, or of a length unknown."""
         self._kept = 0
-        self._documents: dict[str, _Document] = {}
+        self._documents: dict[str, Document] = {}
         if info["type"] != "directory" and info.get("size") is not None:
             held = None
             if cache is not None and self._key is not None:
@@ -169,7 +166,7 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
             )
             self._kept = self.bytes.held.nbytes
 
-    def take(self, pieces: _Pieces) -> None:
+    def take(self, pieces: Pieces) -> None:
         """Hold what was read of the file already.
 
         Not an argument of ``__init__``: fsspec makes a text of all of those.
@@ -181,10 +178,9 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
     @property
     def _version(self) -> str | None:
         """The ETag that all reads are held to; None: the filesystem cannot do that."""
-        if not isinstance(self.inner, LookingFileSystem):
+        if not isinstance(self.inner, ConditionalFileSystem):
             return None
-        etag: str | None = self._info.get("ETag")
-        return etag
+        return strong_etag(self._info)
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return _itself, (self.inner,)
@@ -253,8 +249,6 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
         **kwargs: Any,
     ) -> list[Any]:
         """Give several ranges, all together."""
-        if self._are_documents(paths, starts, ends):
-            return self._read_documents(paths, on_error)
         if self.bytes is None or not all(map(self._is_known, paths)):
             answers: list[Any] = self.inner.cat_ranges(
                 paths, starts, ends, max_gap=max_gap, on_error=on_error, **kwargs
@@ -272,38 +266,30 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
             return [error] * len(ranges)
         return [self.bytes.read(start, end) for start, end in ranges]
 
-    def _are_documents(
-        self, paths: Sequence[str], starts: Sequence[int], ends: Sequence[int | None]
-    ) -> bool:
-        """Tell whether whole objects of a directory are wanted: not its data."""
-        return (
-            self.bytes is None
-            and isinstance(self.inner, LookingFileSystem)
-            and all(path.startswith(f"{self.path}/") for path in paths)
-            and set(starts) == {0}
-            and set(ends) == {None}
-        )
+    @property
+    def remembers_documents(self) -> bool:
+        """Whether ``documents`` may be called: of a directory, if versions are told."""
+        return self.bytes is None and isinstance(self.inner, ConditionalFileSystem)
 
-    def _read_documents(self, paths: Sequence[str], on_error: str) -> list[Any]:
-        """Read objects that describe others, and remember what each of them is.
+    def documents(self, paths: Sequence[str]) -> list[Any]:
+        """Read whole objects that describe others, and remember what each of them is.
 
         Bytes and version of each came together, so that both may be given out later:
         a change in between is noticed by whoever compares versions in the end.
+
+        Returns
+        -------
+        list
+            Their bytes, or why they could not be read.
         """
         new = [path for path in paths if path not in self._documents]
         try:
-            found = self.inner.read_whole(new) if new else []
-        except ActiveCoreError as error:
-            if on_error != "return":
-                raise
+            found = self.inner.read_with_info(new) if new else []
+        except Exception as error:  # noqa: BLE001 - as ``cat_ranges`` gives it
             return [error] * len(paths)
         self._documents.update(zip(new, found, strict=True))
-        answers = [self._documents[path] for path in paths]
-        if on_error != "return":
-            for answer in answers:
-                if isinstance(answer, FileNotFoundError):
-                    raise answer
-        return [a if isinstance(a, FileNotFoundError) else a[1] for a in answers]
+        known = [self._documents[path] for path in paths]
+        return [one if isinstance(one, Exception) else one[1] for one in known]
 
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
         """List what the inner filesystem does."""
@@ -315,7 +301,7 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
 
     def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
         if mode == "rb" and self.bytes is not None and self._is_known(path):
-            return _File(self.bytes)
+            return self.bytes.as_file()
         return self.inner.open(path, mode, **kwargs)
 
     def _is_known(self, path: str) -> bool:
@@ -324,33 +310,3 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
 
 def _itself(fs: fsspec.AbstractFileSystem) -> fsspec.AbstractFileSystem:
     return fs
-
-
-class _File(io.RawIOBase):
-    """The bytes of a file, as a file."""
-
-    def __init__(self, inner: RemoteBytes) -> None:
-        super().__init__()
-        self._inner = inner
-        self._place = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._place
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        origins = (0, self._place, self._inner.size)
-        self._place = max(0, origins[whence] + offset)
-        return self._place
-
-    def readinto(self, buffer: Any) -> int:
-        room = memoryview(buffer).cast("B")
-        data = self._inner.read(self._place, self._place + len(room))
-        room[: len(data)] = data
-        self._place += len(data)
-        return len(data)

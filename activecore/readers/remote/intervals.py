@@ -6,6 +6,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
+import numpy as np
+
+from activecore.ranges import join_ranges
+
 __all__ = ["Intervals", "Range", "merged"]
 
 Range: TypeAlias = tuple[int, int]
@@ -85,12 +89,7 @@ def merged(ranges: Sequence[Range], gap: int) -> list[Range]:
     list of Range
         Ascending, empty ranges left out.
     """
-    joined: list[Range] = []
-    for start, stop in sorted(ranges):
-        if start >= stop:
-            continue
-        if joined and start - joined[-1][1] <= gap:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], stop))
-        else:
-            joined.append((start, stop))
-    return joined
+    wanted = [(start, stop) for start, stop in ranges if start < stop]
+    starts, stops = np.array(wanted, dtype=np.int64).reshape(-1, 2).T
+    runs = join_ranges(starts, stops - starts, np.arange(len(wanted)), gap=gap)
+    return [(run.start, run.stop) for run in runs]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from activecore.readers.remote.intervals import Intervals, Range, merged
 
@@ -83,6 +84,10 @@ class RemoteBytes:
         ]
         self._get(merged(wanted, _GAP_BYTES))
 
+    def as_file(self) -> io.RawIOBase:
+        """Give the bytes as a file, open for reading."""
+        return _File(self)
+
     def close(self) -> None:
         """Do nothing: what is held may be kept for the next time."""
 
@@ -116,3 +121,33 @@ class RemoteBytes:
                     f"{len(answer)} bytes came where {stop - start} were asked for"
                 )
             self.held.put(start, bytes(answer))
+
+
+class _File(io.RawIOBase):
+    """The bytes of an object, as a file."""
+
+    def __init__(self, inner: RemoteBytes) -> None:
+        super().__init__()
+        self._inner = inner
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        origins = (0, self._place, self._inner.size)
+        self._place = max(0, origins[whence] + offset)
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        room = memoryview(buffer).cast("B")
+        data = self._inner.read(self._place, self._place + len(room))
+        room[: len(data)] = data
+        self._place += len(data)
+        return len(data)

@@ -19,6 +19,7 @@ from activecore.errors import (
 )
 from activecore.model import ChunkIndex, source_version
 from activecore.readers.filesystem import filesystem_errors
+from activecore.readers.remote.filesystem import read_documents
 from activecore.readers.zarr.index import ZarrIndex
 
 if TYPE_CHECKING:
@@ -128,8 +129,7 @@ def is_store(fs: fsspec.AbstractFileSystem, path: str) -> bool:
         That could not be found out.
     """
     paths = [f"{path.rstrip('/')}/{name}" for name in METADATA_NAMES]
-    # Whole, so that a filesystem that remembers need not ask for them again.
-    answers = read_all(fs, paths, [0] * len(paths), [None] * len(paths))
+    answers = read_documents(fs, paths, at_least=1)
     if not all(isinstance(answer, BaseException) for answer in answers):
         return True
     for answer in answers:
@@ -148,8 +148,7 @@ class DirectoryDocuments:
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
         """Read documents, all together; None for each that is not there."""
         paths = [self._path(key) for key in keys]
-        # From 0 and not None: for a whole object s3fs first asks for its size.
-        answers = read_all(self._fs, paths, [0] * len(paths), [None] * len(paths))
+        answers = read_documents(self._fs, paths)
         return [
             self._document(path, answer)
             for path, answer in zip(paths, answers, strict=True)

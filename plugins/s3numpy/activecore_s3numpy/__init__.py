@@ -13,7 +13,7 @@ Another backend that reads from S3 can have the same options, credentials and me
         @property
         def client(self):  # on first use, once per process, under a lock
             if self._client is None:
-                self._client = Client(self.options, name=self.name, max_requests=32)
+                self._client = Client(self.options, name=self.name, max_requests=16)
             return self._client
 
         def filesystem(self, url):

@@ -38,7 +38,7 @@ class AwsSettings:
         return botocore.session.Session(profile=self.profile)
 
     @cached_property
-    def _settings(self) -> Session:
+    def _config_session(self) -> Session:
         """The same without what it needs to make requests, most of its making."""
         import botocore.session
 
@@ -65,7 +65,7 @@ class AwsSettings:
         if self._variable("ignore_configured_endpoint_urls"):
             return None
         with botocore_errors():
-            session = self._settings
+            session = self._config_session
             found: str | None = ConfiguredEndpointProvider(
                 full_config=session.full_config,
                 scoped_config=session.get_scoped_config(),
@@ -75,7 +75,7 @@ class AwsSettings:
 
     def _variable(self, name: str) -> Any:
         with botocore_errors():
-            return self._settings.get_config_variable(name)
+            return self._config_session.get_config_variable(name)
 
 
 @contextmanager

@@ -39,8 +39,9 @@ class S3NumpyBackend(ByteRangeBackend):
     """Reads byte ranges of objects and reduces them here.
 
     An object that changes while it is read is ``SourceChanged``: every read of the
-    object whose index was read carries its ETag. Where there is none, the core asks
-    again at the end of the run.
+    object whose index was read carries its ETag. Where there is none, and where all
+    that was asked for had come along with the index, the core asks at the end of the
+    run.
     """
 
     name = "s3numpy"
@@ -81,7 +82,9 @@ class S3NumpyBackend(ByteRangeBackend):
                     name=self.name,
                     max_requests=options.max_requests,
                     merging=Merging(
-                        options.merge_gap, options.merge_bytes, options.keep_bytes
+                        options.merge_gap,
+                        options.merge_bytes,
+                        options.read_cache_bytes,
                     ),
                 )
             return self._opened

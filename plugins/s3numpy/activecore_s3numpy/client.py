@@ -15,8 +15,9 @@ from activecore_s3numpy.direct import DirectReads
 from activecore_s3numpy.endpoints import Endpoints
 from activecore_s3numpy.errors import error_of
 from activecore_s3numpy.failures import Failure, RequestFailed
-from activecore_s3numpy.merging import KeptBytes, Merging
+from activecore_s3numpy.merging import Merging
 from activecore_s3numpy.options import S3Options
+from activecore_s3numpy.read_cache import ReadCache
 from activecore_s3numpy.replies import Ask, Listing, Meta, Reply
 from activecore_s3numpy.requests import Requests
 from activecore_s3numpy.stores import Stores
@@ -71,8 +72,8 @@ class Client:
         """Who asks."""
         self.merging = Merging() if merging is None else merging
         """How neighbouring ranges are read together."""
-        self.kept = KeptBytes(self.merging.kept)
-        """What came along with indexes."""
+        self.read_cache = ReadCache(self.merging.along)
+        """What came along with the pieces of indexes."""
         self._stores = Stores(self.endpoints, self.credentials)
         self._requests = Requests(
             self._stores,
@@ -147,7 +148,7 @@ class Client:
         Idempotent.
         """
         self._loop.close(self.options.timeout)
-        self.kept.clear()
+        self.read_cache.clear()
 
     def _listing(
         self, address: Address, question: Coroutine[Any, Any, Listing]

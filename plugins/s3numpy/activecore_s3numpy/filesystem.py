@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import fsspec
 from fsspec.spec import AbstractBufferedFile
@@ -15,6 +15,9 @@ from activecore_s3numpy.client import Client
 from activecore_s3numpy.failures import Failure
 from activecore_s3numpy.pieces import read_pieces
 from activecore_s3numpy.replies import Ask, Listing, Meta, Reply
+
+if TYPE_CHECKING:
+    from activecore import ConditionalFileSystem
 
 __all__ = ["ObjectFileSystem", "Owner"]
 
@@ -88,23 +91,19 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
         meta = self._client.head(address) if address.key else None
         return self._info(address, meta)
 
-    def look(
-        self, path: str, first: int, last: int
+    def info_and_ends(
+        self, path: str, head_bytes: int, tail_bytes: int
     ) -> tuple[dict[str, Any], list[tuple[int, bytes]]]:
         """Say what is there, and read both its ends in the same round trip.
 
-        Returns
-        -------
-        info
-            What ``info`` says.
-        pieces
-            Where some bytes begin, and those bytes, all of the version that ``info``
-            names. None where it names none, and of a directory.
+        See ``activecore.ConditionalFileSystem``, as for the two below.
         """
         address = self._address(path)
         if not address.key:
             return self.info(path), []
-        head, tail = self._client.try_all([Ask(address, 0, first), Ask(address, -last)])
+        head, tail = self._client.try_all(
+            [Ask(address, 0, head_bytes), Ask(address, -tail_bytes)]
+        )
         if isinstance(head, Failure) and head.kind == "absent":
             return self._info(address, None), []
         if isinstance(head, (Failure, BackendRefused)):
@@ -119,7 +118,7 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
             pieces.append((tail.meta.size - len(tail.data), bytes(tail.data)))
         return info, [] if etag is None else pieces
 
-    def read_whole(
+    def read_with_info(
         self, paths: Sequence[str]
     ) -> list[tuple[dict[str, Any], bytes] | FileNotFoundError]:
         """Read objects, all at once, each with what ``info`` says of it."""
@@ -317,6 +316,10 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
         return listed(address)
 
 
+if TYPE_CHECKING:
+    _: type[ConditionalFileSystem] = ObjectFileSystem
+
+
 class ObjectFile(AbstractBufferedFile):  # type: ignore[misc] # untyped
     """A file to read; fsspec keeps what it has read ahead."""
 
@@ -337,9 +340,8 @@ def _file(address: Address, meta: Meta) -> dict[str, Any]:
     if meta.modified is not None:
         entry["LastModified"] = meta.modified
         entry["mtime"] = meta.modified.timestamp()
-    # A weak ETag may stay the same while bytes change, and is no If-Match.
-    if meta.etag is not None and meta.etag.startswith('"'):
-        entry["ETag"] = meta.etag
+    if meta.strong_etag is not None:
+        entry["ETag"] = meta.strong_etag
     return entry
 
 

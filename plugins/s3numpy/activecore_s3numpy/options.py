@@ -118,12 +118,12 @@ class S3NumpyOptions(S3Options):
     merge_bytes: int = Field(
         default=8 << 20, ge=1, description="Bytes that are read in one go at most."
     )
-    keep_bytes: int = Field(
+    read_cache_bytes: int = Field(
         default=64 << 20,
         ge=0,
         description=(
-            "Bytes that are read along with the index of an object, and kept for the "
-            "chunks among them, at most."
+            "Bytes that may be read along with the pieces of an index, and that are "
+            "held for the chunks among them."
         ),
     )
     max_requests: int = Field(

@@ -51,17 +51,19 @@ def read_pieces(
     replies = iter(
         client.read_all([Ask(address, *part, etag) for some in parts for part in some])
     )
-    pieces = [b""] * len(ranges)
+    pieces, along = [b""] * len(ranges), []
     for run, some in zip(runs, parts, strict=True):
         mine = [_reply(client, address, reply) for reply in islice(replies, len(some))]
         data = b"".join(memoryview(reply.data) for reply in mine)
         if run.size > run.sizes.sum():
-            client.kept.put(address, etag, run.start, data)
+            along.append((run.start, data))
         begins = (run.offsets - run.start).tolist()
         for position, begin, size in zip(
             run.positions.tolist(), begins, run.sizes.tolist(), strict=True
         ):
             pieces[position] = data[begin : begin + size]
+    if along:
+        client.read_cache.put(address, etag, along)
     return pieces
 
 
@@ -71,7 +73,7 @@ def _runs(client: Client, ranges: Sequence[tuple[int, int]]) -> list[RangeRun]:
     sizes, positions = stops - starts, np.arange(len(ranges))
     runs = join_ranges(starts, sizes, positions, gap=client.merging.gap)
     along = sum(run.size for run in runs) - int(sizes.sum())
-    if along > client.merging.kept:
+    if along > client.merging.along:
         return join_ranges(starts, sizes, positions, gap=0)
     return runs
 

@@ -22,7 +22,7 @@ from activecore import (
 from activecore_s3numpy.addresses import Address
 from activecore_s3numpy.client import Client
 from activecore_s3numpy.failures import Failure
-from activecore_s3numpy.replies import Ask, Reply
+from activecore_s3numpy.replies import Ask, Reply, is_strong
 
 __all__ = ["Found", "Wanted", "read_wanted"]
 
@@ -66,6 +66,7 @@ def read_wanted(client: Client, wanted: Wanted) -> Found:
         It is not the object of that version any more.
     """
     chunks = EncodedChunks(len(wanted.sources))
+    client.require_open()  # also where nothing is left to be asked for
     runs = list(_runs(client, wanted, chunks))
     answers = client.read_all([ask for ask, _ in runs]) if runs else []
     received = retries = 0
@@ -85,7 +86,7 @@ def read_wanted(client: Client, wanted: Wanted) -> Found:
 def _etag(wanted: Wanted) -> str | None:
     """Give the version, if it is one that the store can be held to."""
     version = wanted.version
-    return version if version is not None and version.startswith('"') else None
+    return version if is_strong(version) else None
 
 
 def _runs(
@@ -107,7 +108,7 @@ def _runs(
         part = ~is_whole
         columns = offsets[part], sizes[part], positions[part]
         _check_plausible(wanted, *columns)
-        left = client.kept.lend(address, if_match, *columns, chunks)
+        left = client.read_cache.lend(address, if_match, *columns, chunks)
         for run in join_ranges(
             *(column[left] for column in columns),
             gap=client.merging.gap,

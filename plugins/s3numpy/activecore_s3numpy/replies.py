@@ -12,7 +12,12 @@ from activecore_s3numpy.failures import Failure, RequestFailed
 if TYPE_CHECKING:
     from obstore import Bytes
 
-__all__ = ["Ask", "Listing", "Meta", "Reply"]
+__all__ = ["Ask", "Listing", "Meta", "Reply", "is_strong"]
+
+
+def is_strong(etag: str | None) -> bool:
+    """Tell whether this is an ETag that a store can be held to (RFC 9110, 8.8.3)."""
+    return etag is not None and etag.startswith('"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,11 @@ class Meta:
     """When it was written; None: the server does not say."""
     content_type: str = ""
     """The media type; empty: not known."""
+
+    @property
+    def strong_etag(self) -> str | None:
+        """The ETag if it can be no other content's, as a weak one can; else None."""
+        return self.etag if is_strong(self.etag) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def backend(store, proxy):
     backend.close()
 
 
-def batch(source):
+def batch(source, version=None):
     return ac.ChunkBatch.of(
         ac.ChunkRequest(
             layout=ac.ChunkLayout("<f4", (8,)),
@@ -49,6 +49,7 @@ def batch(source):
             chunk_selection=(slice(0, 8, 1),),
             axis=(0,),
             operation="max",
+            version=version,
         )
     )
 
@@ -230,10 +231,10 @@ def test_an_array_that_is_gone_leaves_no_thread(our_threads, store, source):
     assert our_threads() == []
 
 
-def _in_child(backend, source, answers):
+def _in_child(backend, source, answers, version=None):
     begin = time.monotonic()
     try:
-        backend.reduce_chunks(batch(source))
+        backend.reduce_chunks(batch(source, version))
     except ac.BackendError as error:
         answers.put((str(error), time.monotonic() - begin))
 
@@ -258,6 +259,25 @@ def test_a_forked_child_of_a_process_that_read_raises_at_once(backend, source, w
     assert took < 1
     # And the parent goes on.
     assert backend.reduce_chunks(batch(source)).values[0].item() == 7
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_nor_does_it_answer_from_memory(backend, source):
+    fs = backend.filesystem(source)
+    etag = fs.info(source)["ETag"]
+    fs.cat_ranges([source] * 2, [0, CHUNK.nbytes - 1], [1, CHUNK.nbytes], if_match=etag)
+    assert backend.reduce_chunks(batch(source, etag)).cost.requests == 0
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+    child = context.Process(target=_in_child, args=(backend, source, answers, etag))
+    child.start()
+    try:
+        text, took = answers.get(timeout=20)
+        child.join(20)
+    finally:
+        child.kill()
+    assert "spawn" in text
+    assert took < 1
 
 
 def _answer_in_child(source, url, key, secret, answers):

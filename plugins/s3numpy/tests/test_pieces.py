@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import activecore as ac
 from activecore_s3numpy import S3NumpyBackend
 from activecore_s3numpy.addresses import Address
-from activecore_s3numpy.merging import KeptBytes
+from activecore_s3numpy.read_cache import ReadCache
 from activecore_s3numpy.replies import Meta, Reply
 
 SHAPE, CHUNK = (120, 120, 60), (6, 6, 6)
@@ -62,7 +62,7 @@ def test_scattered_nodes_come_with_the_chunks_between_them(
     assert run.bytes_received < 1.3e6
 
 
-@pytest.mark.parametrize("options", [{"merge_gap": 0}, {"keep_bytes": 0}])
+@pytest.mark.parametrize("options", [{"merge_gap": 0}, {"read_cache_bytes": 0}])
 def test_they_come_alone_where_nothing_may_come_along(ask, watched, elements, options):
     tas = ask(**options)
     assert len(watched.heads) > 40
@@ -72,7 +72,7 @@ def test_they_come_alone_where_nothing_may_come_along(ask, watched, elements, op
 
 
 def test_they_come_alone_where_too_much_would_come_along(ask, watched, content):
-    ask(keep_bytes=len(content) // 3)
+    ask(read_cache_bytes=len(content) // 3)
     assert len(watched.heads) > 40
 
 
@@ -88,7 +88,7 @@ def test_what_came_along_is_not_asked_for_again_but_its_version_is(
 
 
 def test_a_read_that_the_store_held_to_the_version_is_the_check(ask, watched, elements):
-    tas = ask(keep_bytes=0)
+    tas = ask(read_cache_bytes=0)
     watched.heads.clear()
     assert tas[60:72].max() == elements[60:72].max()
     assert {head.method for head in watched.heads} == {"GET"}
@@ -111,7 +111,7 @@ def test_a_backend_that_is_closed_has_let_go_of_it(store, url):
     fs = backend.filesystem(url)
     etag = fs.info(url)["ETag"]
     fs.cat_ranges([url] * 2, [0, 1000], [10, 1010], if_match=etag)
-    kept = backend.client.kept
+    kept = backend.client.read_cache
     assert kept.nbytes == 1010
     backend.close()
     assert kept.nbytes == 0
@@ -142,9 +142,10 @@ ranges = st.lists(
 
 @given(pieces=ranges, asked=ranges)
 def test_a_range_is_lent_where_one_piece_holds_all_of_it(pieces, asked):
-    kept = KeptBytes(1000)
-    for start, size in pieces:
-        kept.put(OBJECT, '"a"', start, BYTES[start : start + size])
+    kept = ReadCache(1000)
+    put = [(start, BYTES[start : start + size]) for start, size in pieces]
+    kept.put(OBJECT, '"a"', put[:3])
+    kept.put(OBJECT, '"a"', put[3:])
     found = lent(kept, OBJECT, '"a"', asked)
     for (start, size), bytes_ in zip(asked, found, strict=True):
         stop = start + size
@@ -155,8 +156,8 @@ def test_a_range_is_lent_where_one_piece_holds_all_of_it(pieces, asked):
 
 
 def test_another_version_and_another_object_are_lent_nothing():
-    kept = KeptBytes(1000)
-    kept.put(OBJECT, '"a"', 0, BYTES)
+    kept = ReadCache(1000)
+    kept.put(OBJECT, '"a"', [(0, BYTES)])
     assert lent(kept, OBJECT, '"b"', [(0, 5)]) == [None]
     assert lent(kept, OTHER, '"a"', [(0, 5)]) == [None]
     assert lent(kept, OBJECT, None, [(0, 5)]) == [None]
@@ -166,26 +167,28 @@ def test_another_version_and_another_object_are_lent_nothing():
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60)), max_size=20))
 def test_never_more_is_kept_than_may_be_and_the_newest_is_among_it(puts):
-    kept = KeptBytes(100)
+    kept = ReadCache(100)
     for number, size in puts:
         etag = f'"{number}"'
-        kept.put(OBJECT, etag, number, BYTES[number : number + size])
+        kept.put(OBJECT, etag, [(number, BYTES[number : number + size])])
         assert kept.nbytes <= 100
+        total = sum(held.nbytes for held in kept._objects.values())
+        assert kept.nbytes == total
         if size > 0:
             assert lent(kept, OBJECT, etag, [(number, size)]) != [None]
 
 
 def test_what_was_not_used_for_the_longest_time_goes_first():
-    kept = KeptBytes(100)
+    kept = ReadCache(100)
     for etag in ('"a"', '"b"'):
-        kept.put(OBJECT, etag, 0, BYTES[:50])
+        kept.put(OBJECT, etag, [(0, BYTES[:50])])
     lent(kept, OBJECT, '"a"', [(0, 5)])
-    kept.put(OBJECT, '"c"', 0, BYTES[:50])
+    kept.put(OBJECT, '"c"', [(0, BYTES[:50])])
     assert lent(kept, OBJECT, '"a"', [(0, 5)]) != [None]
     assert lent(kept, OBJECT, '"b"', [(0, 5)]) == [None]
 
 
-# --- the first look ------------------------------------------------------------------
+# --- both ends ---------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -204,20 +207,20 @@ def fs(store):
         (0, []),
     ],
 )
-def test_a_look_says_what_info_says_and_gives_both_ends(store, fs, size, pieces):
+def test_both_ends_come_with_what_info_says(store, fs, size, pieces):
     data = np.random.default_rng(1).bytes(size)
     url = store.put("data", "looked-at", data)
-    info, found = fs.look(url, 1000, 100)
+    info, found = fs.info_and_ends(url, 1000, 100)
     assert info == fs.info(url)
     assert found == [(start, data[start : start + n]) for start, n in pieces]
 
 
-def test_a_look_at_a_prefix_says_that_it_is_one(store, fs):
+def test_of_a_prefix_there_are_no_ends(store, fs):
     store.put("data", "folder/inside", b"x")
     for path in ("s3://data/folder", "s3://data"):
-        assert fs.look(path, 1000, 100) == (fs.info(path), [])
+        assert fs.info_and_ends(path, 1000, 100) == (fs.info(path), [])
     with pytest.raises(ac.SourceNotFound, match="nothing at s3://data/nowhere"):
-        fs.look("s3://data/nowhere", 1000, 100)
+        fs.info_and_ends("s3://data/nowhere", 1000, 100)
 
 
 def test_ends_of_two_versions_are_never_taken_together(fs, monkeypatch):
@@ -227,7 +230,7 @@ def test_ends_of_two_versions_are_never_taken_together(fs, monkeypatch):
     ]
     client = fs._client
     monkeypatch.setattr(client, "try_all", lambda _: answers)
-    info, pieces = fs.look("s3://data/x", 5, 4)
+    info, pieces = fs.info_and_ends("s3://data/x", 5, 4)
     assert (info["ETag"], pieces) == ('"a"', [(0, b"first")])
 
 
@@ -235,5 +238,5 @@ def test_ends_of_two_versions_are_never_taken_together(fs, monkeypatch):
 def test_of_an_object_without_a_strong_etag_nothing_is_taken(fs, monkeypatch, etag):
     answers = [Reply(b"first", Meta(100, etag, None))] * 2
     monkeypatch.setattr(fs._client, "try_all", lambda _: answers)
-    info, pieces = fs.look("s3://data/x", 5, 5)
+    info, pieces = fs.info_and_ends("s3://data/x", 5, 5)
     assert (info.get("ETag"), pieces) == (None, [])
