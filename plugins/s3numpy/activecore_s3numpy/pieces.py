@@ -2,7 +2,7 @@
 
 The nodes of a tree of chunks lie scattered among the chunks. Where they are near each
 other a request for each costs more than the chunks between, and those are mostly what
-is asked for next: they are kept, so that nothing is read twice.
+is asked for next: they are held, so as not to be read twice.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def read_pieces(
 
 
 def _runs(client: Client, ranges: Sequence[tuple[int, int]]) -> list[RangeRun]:
-    """Join neighbours, unless more would be read along than may be kept."""
+    """Join neighbours, unless more would be read along than may be held."""
     starts, stops = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
     sizes, positions = stops - starts, np.arange(len(ranges))
     runs = join_ranges(starts, sizes, positions, gap=client.merging.gap)

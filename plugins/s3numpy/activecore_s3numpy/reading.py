@@ -94,7 +94,7 @@ def _runs(
 ) -> Iterator[tuple[Ask, RangeRun]]:
     """Give what to ask for, and the ranges that lie in each reply.
 
-    Of what is kept already ``chunks`` is told.
+    Of what is held already ``chunks`` is told.
     """
     if_match = _etag(wanted)
     for source, positions in group_by_source(wanted.sources):
