@@ -92,7 +92,8 @@ def join_ranges(
         offsets, sizes, positions = offsets[order], sizes[order], positions[order]
     # How far the ranges reach so far: one may lie within another.
     reach = np.maximum.accumulate(offsets + sizes)
-    begins = 1 + np.flatnonzero(offsets[1:] > reach[:-1] + gap)
+    # Not the sum of reach and gap, which may overflow.
+    begins = 1 + np.flatnonzero(offsets[1:] - reach[:-1] > gap)
     runs = []
     for begin, end in zip([0, *begins], [*begins, len(offsets)], strict=True):
         for some in _cut(offsets, sizes, reach, int(begin), int(end), most):

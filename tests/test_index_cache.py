@@ -106,24 +106,6 @@ def test_it_does_not_where_the_store_is_held_to_the_version(
     assert array.mean() == 1
 
 
-def test_a_folder_that_may_not_be_entered_is_no_error(
-    monkeypatch, tmp_path, cache
-):
-    write(tmp_path / "tas.nc", 1)
-    objects = {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
-
-    def denied(path, **_):
-        raise PermissionError(path)
-
-    fs = ConditionalFarFileSystem(objects)
-    with monkeypatch.context() as patch:
-        patch.setattr("pathlib.Path.stat", denied)
-        patch.setattr("pathlib.Path.is_file", denied)
-        array = open_far(patch, fs, "bucket/tas.nc", "tas", cache=cache)
-    assert fs.rounds[0][0] == (0, 1 << 20)  # it was opened as without a cache
-    assert array.mean() == 1
-
-
 def test_a_store_without_a_name_is_opened_all_the_same(monkeypatch, tmp_path, cache):
     write(tmp_path / "tas.nc", 1)
     objects = {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
@@ -416,6 +398,23 @@ def test_a_folder_that_cannot_be_made_is_no_error(tmp_path, caplog, what):
     kept.store(KEY, held((0, b"one")))
     assert kept.load(KEY) is None
     assert "not kept" in caplog.text
+
+
+def test_a_folder_that_may_not_be_looked_into_changes_nothing_else(
+    monkeypatch, tmp_path
+):
+    write(tmp_path / "tas.nc", 1)
+    objects = {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
+    without, with_cache = (
+        ConditionalFarFileSystem(objects),
+        ConditionalFarFileSystem(objects),
+    )
+    open_far(monkeypatch, without, "bucket/tas.nc", "tas")
+    # Too long a name is refused to everybody; a lack of rights not to root.
+    cache = tmp_path / ("x" * 300)
+    array = open_far(monkeypatch, with_cache, "bucket/tas.nc", "tas", cache=cache)
+    assert with_cache.rounds == without.rounds
+    assert array.mean() == 1
 
 
 def test_the_oldest_go_first_when_there_is_too_much(cache):

@@ -49,6 +49,12 @@ def test_runs_are_in_order_and_further_apart_than_the_gap(ranges, gap):
         assert next_one.start > one.stop + gap
 
 
+@pytest.mark.parametrize("gap", [2**63 - 1, 2**63, 2**70])
+def test_no_gap_is_too_large(gap):
+    (run,) = join_ranges([(5, 10, 0), (2**62, 40, 1)], gap=gap)
+    assert (run.start, run.stop) == (5, 2**62 + 40)
+
+
 @pytest.mark.parametrize("most", [None, 1, 8 << 20])
 def test_ranges_at_the_last_byte_there_can_be_are_joined_and_end(most):
     last = 2**63 - 1

@@ -57,9 +57,11 @@ class BackgroundLoop:
         Cancelled
             The run that this thread works for was stopped.
         """
+        quiet = _quiet(work)
         try:
-            future = self._submit(work)
+            future = self._submit(quiet)
         except BaseException:
+            quiet.close()
             work.close()
             raise
         try:
@@ -144,6 +146,21 @@ class BackgroundLoop:
 
     def _refuse_closed(self) -> NoReturn:
         raise BackendError(f"{self._name} is closed")
+
+
+async def _quiet(work: Coroutine[Any, Any, T]) -> T:
+    """Do the work; where nobody waits any more, an error of it is nobody's affair.
+
+    asyncio would print it, with a traceback.
+    """
+    if (task := asyncio.current_task()) is not None:
+        task.add_done_callback(_look_at)
+    return await work
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -21,6 +21,10 @@ from activecore_s3numpy.replies import Ask, Reply
 
 __all__ = ["read_pieces"]
 
+_LEAST_PART = 64 << 10
+"""How far a run is cut at most, whatever is configured: a request for a few bytes of it
+costs more than all of it does, and there would be one for each of them."""
+
 
 def read_pieces(
     client: Client, address: Address, ranges: Sequence[tuple[int, int]], etag: str
@@ -80,7 +84,7 @@ def _runs(client: Client, ranges: Sequence[tuple[int, int]]) -> list[RangeRun]:
 
 def _parts(run: RangeRun, most: int) -> Iterator[tuple[int, int]]:
     """Cut a run into parts of one size, to be read in parallel."""
-    count = max(1, -(-run.size // most))
+    count = max(1, -(-run.size // max(most, _LEAST_PART)))
     size = max(1, -(-run.size // count))
     for start in range(run.start, max(run.stop, run.start + 1), size):
         yield start, max(start + 1, min(run.stop, start + size))

@@ -1,5 +1,6 @@
 """Ends: Ctrl-C, a deadline, close, forks. Nothing hangs and nothing is left."""
 
+import asyncio
 import gc
 import json
 import multiprocessing
@@ -16,6 +17,7 @@ import pytest
 
 import activecore as ac
 from activecore_s3numpy import S3NumpyBackend
+from activecore_s3numpy.background import BackgroundLoop
 from services.proxy import Delay, Hang, Proxy
 
 CHUNK = np.arange(8, dtype="<f4")
@@ -300,3 +302,26 @@ def test_a_spawned_process_opens_its_own(store, source, backend):
         child.join(20)
     finally:
         child.kill()
+
+
+def test_an_error_that_nobody_waits_for_any_more_is_not_printed(monkeypatch, caplog):
+    def stopped():
+        raise ac.Cancelled("the run was stopped")
+
+    ended = threading.Event()
+
+    async def fails_when_it_is_cancelled():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            asyncio.get_running_loop().call_later(0.1, ended.set)
+            raise ac.SourceChanged("it is another one") from None
+
+    monkeypatch.setattr("activecore_s3numpy.background.check_cancelled", stopped)
+    loop = BackgroundLoop("s3numpy")
+    with pytest.raises(ac.Cancelled):
+        loop.run(fails_when_it_is_cancelled())
+    assert ended.wait(10)
+    gc.collect()
+    loop.close(10)
+    assert caplog.text == ""

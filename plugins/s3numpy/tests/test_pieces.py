@@ -76,6 +76,12 @@ def test_they_come_alone_where_too_much_would_come_along(ask, watched, content):
     assert len(watched.heads) > 40
 
 
+def test_a_run_of_them_is_not_cut_into_crumbs(ask, watched, elements):
+    tas = ask(merge_bytes=1)
+    assert len(watched.heads) < 80
+    np.testing.assert_array_equal(tas[60:72].max(axis=0), elements[60:72].max(axis=0))
+
+
 def test_what_came_along_is_not_asked_for_again_but_its_version_is(
     ask, watched, elements
 ):
