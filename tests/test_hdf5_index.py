@@ -21,7 +21,7 @@ from hdf5_files import (
     describe,
     write_chunks,
 )
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from activecore.errors import SourceError, UnsupportedFormat
@@ -299,7 +299,13 @@ def test_any_history_of_a_chunked_dataset_is_read_right(tmp_path_factory, histor
     with h5py.File(path, "w", libver=libver) as file:
         dataset = create(file, steps[0][0], maxshape=maxshape, chunks=chunks, **how)
         for shape, which in steps:
-            dataset.resize(shape)
+            try:
+                dataset.resize(shape)
+            except RuntimeError as error:
+                # HDF5 itself will not resize all that it allocated early.
+                if "modify constant message" not in str(error):
+                    raise
+                reject()
             write_chunks(dataset, which)
     assert_proved(path)
 
