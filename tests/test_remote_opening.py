@@ -298,6 +298,18 @@ def test_documents_come_with_their_versions_where_the_store_can_give_them(
         ds["absent"]
 
 
+def test_a_document_without_an_etag_is_read_after_its_version_was_asked_for(
+    monkeypatch, tmp_path
+):
+    objects = zarr_objects(tmp_path / "x", format=3, consolidated=True)
+    fs = ConditionalFarFileSystem(objects, etags=False)
+    open_far(monkeypatch, fs, "bucket/x.zarr", "tas")
+    name = "bucket/x.zarr/zarr.json"
+    whole = (0, len(objects[name]))
+    asked = fs.rounds.index((("info", name),))
+    assert any(whole in round_ for round_ in fs.rounds[asked:]), fs.rounds
+
+
 class Rewritten(ConditionalFarFileSystem):
     """One document is written anew in some round; notes what was read of it last."""
 

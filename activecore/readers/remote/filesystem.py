@@ -275,7 +275,9 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
         """Read whole objects that describe others, and remember what each of them is.
 
         Bytes and version of each came together, so that both may be given out later:
-        a change in between is noticed by whoever compares versions in the end.
+        a change in between is noticed by whoever compares versions in the end. What
+        came without an ETag is not remembered: its version has to be asked for, and
+        its bytes be read after that.
 
         Returns
         -------
@@ -287,9 +289,14 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
             found = self.inner.read_with_info(new) if new else []
         except Exception as error:  # noqa: BLE001 - as ``cat_ranges`` gives it
             return [error] * len(paths)
-        self._documents.update(zip(new, found, strict=True))
-        known = [self._documents[path] for path in paths]
-        return [one if isinstance(one, Exception) else one[1] for one in known]
+        known = {**self._documents, **dict(zip(new, found, strict=True))}
+        self._documents = {
+            path: one
+            for path, one in known.items()
+            if isinstance(one, Exception) or "ETag" in one[0]
+        }
+        answers = [known[path] for path in paths]
+        return [one if isinstance(one, Exception) else one[1] for one in answers]
 
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
         """List what the inner filesystem does."""

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import fsspec
 from fsspec.spec import AbstractBufferedFile
 
-from activecore import ActiveCoreError, BackendRefused, SourceNotFound
+from activecore import (
+    ActiveCoreError,
+    AuthenticationError,
+    BackendRefused,
+    SourceNotFound,
+)
 from activecore_s3numpy.addresses import Address
 from activecore_s3numpy.client import Client
 from activecore_s3numpy.failures import Failure
@@ -113,10 +118,14 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
             raise head
         info = self._info(address, head.meta)
         etag = info.get("ETag")
+        if etag is None:
+            # What is asked for in the end is asked for now: a server may say more of an
+            # object where it is not asked for its bytes.
+            return self.info(path), []
         pieces = [(0, bytes(head.data))]
         if isinstance(tail, Reply) and tail.meta.etag == etag:
             pieces.append((tail.meta.size - len(tail.data), bytes(tail.data)))
-        return info, [] if etag is None else pieces
+        return info, pieces
 
     def read_with_info(
         self, paths: Sequence[str]
@@ -305,9 +314,18 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
     def _is_folder(self, address: Address) -> bool:
         # Before a listing, which takes longer and costs more.
         asks = [Ask(_below(address, name), 0, 1) for name in _ZARR_DOCUMENTS]
-        if any(isinstance(answer, Reply) for answer in self._client.try_all(asks)):
+        answers = self._client.try_all(asks)
+        # Of what a server gives no parts there is something to give.
+        if any(isinstance(answer, (Reply, BackendRefused)) for answer in answers):
             return True
-        return address.place.is_s3 and self._client.has_any(address)
+        if address.place.is_s3:
+            return self._client.has_any(address)
+        for answer in answers:
+            # Some servers deny whatever begins with a dot, be it there or not.
+            denied = isinstance(answer, AuthenticationError)
+            if isinstance(answer, ActiveCoreError) and not denied:
+                raise answer
+        return False
 
     def _list(self, address: Address, *, deep: bool) -> Listing:
         if not address.place.is_s3:

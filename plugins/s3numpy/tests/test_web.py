@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import activecore as ac
+from services.proxy import Proxy, Reply
 
 
 @dataclass
@@ -220,6 +221,23 @@ def test_a_zarr_store_of_a_web_server_needs_no_listing(site):
     site.files.update(zarr_files("/x.zarr"))
     (array,) = ac.open(f"{site.url}/x.zarr").values()
     assert array.sum() == 1 + 2 + 7 + 7
+
+
+def test_whole_objects_of_a_zarr_store_need_no_ranges(site):
+    site.files.update(zarr_files("/x.zarr"))
+    with_ranges = ac.open(f"{site.url}/x.zarr")
+    site.honours_ranges = False
+    (array,) = ac.open(f"{site.url}/x.zarr").values()
+    (same,) = with_ranges.values()
+    assert array.max() == same.max()
+
+
+def test_a_failure_is_no_sign_that_there_is_no_zarr_store(site):
+    site.files.update(zarr_files("/x.zarr"))
+    with Proxy(site.url) as proxy:
+        proxy.fail(Reply(500), path=r"/(\.z|zarr\.json)")
+        with pytest.raises(ac.BackendUnavailable, match="HTTP 500"):
+            ac.open(f"{proxy.url}/x.zarr", storage_options={"retries": 0})
 
 
 def test_a_page_where_a_zarr_store_lies_is_no_file(site):
