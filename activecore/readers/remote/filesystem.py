@@ -293,7 +293,7 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
         self._documents = {
             path: one
             for path, one in known.items()
-            if isinstance(one, Exception) or "ETag" in one[0]
+            if isinstance(one, Exception) or strong_etag(one[0]) is not None
         }
         answers = [known[path] for path in paths]
         return [one if isinstance(one, Exception) else one[1] for one in answers]
