@@ -16,4 +16,4 @@ class Merging:
     most: int = 8 << 20
     """Bytes that are read in one go at most."""
     along: int = 0
-    """Bytes that are read along with the pieces of an index at most."""
+    """Bytes of an index and of what lies between its pieces, read together, at most."""

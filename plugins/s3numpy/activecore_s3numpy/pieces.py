@@ -72,12 +72,12 @@ def read_pieces(
 
 
 def _runs(client: Client, ranges: Sequence[tuple[int, int]]) -> list[RangeRun]:
-    """Join neighbours, unless more would be read along than may be held."""
+    """Join neighbours, unless what comes to be held is more than may be."""
     starts, stops = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
     sizes, positions = stops - starts, np.arange(len(ranges))
     runs = join_ranges(starts, sizes, positions, gap=client.merging.gap)
-    along = sum(run.size for run in runs) - int(sizes.sum())
-    if along > client.merging.along:
+    held = sum(run.size for run in runs if run.size > run.sizes.sum())
+    if held > client.merging.along:
         return join_ranges(starts, sizes, positions, gap=0)
     return runs
 

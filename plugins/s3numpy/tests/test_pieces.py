@@ -123,6 +123,20 @@ def test_a_backend_that_is_closed_has_let_go_of_it(store, url):
     assert kept.nbytes == 0
 
 
+@pytest.mark.parametrize(("most", "requests"), [(1010, 1), (1009, 2), (990, 2)])
+def test_nothing_comes_along_that_would_not_be_held(store, url, most, requests):
+    backend = S3NumpyBackend(store.options(read_cache_bytes=most))
+    fs = backend.filesystem(url)
+    etag = fs.info(url)["ETag"]
+    asked = []
+    read_all = backend.client.read_all
+    backend.client.read_all = lambda asks: asked.extend(asks) or read_all(asks)
+    fs.cat_ranges([url] * 2, [0, 1000], [10, 1010], if_match=etag)
+    assert len(asked) == requests
+    assert backend.client.read_cache.nbytes == (1010 if requests == 1 else 0)
+    backend.close()
+
+
 # --- what is kept -------------------------------------------------------------------
 
 OBJECT = Address.parse("s3://data/x")
