@@ -10,6 +10,20 @@ from activecore import ByteRangeBackend, ChunkNotFound, SourceChanged
 from activecore.config import load_settings
 
 
+def etag_of(data):
+    """Give the ETag that these filesystems give an object."""
+    return f'"{hashlib.sha256(data).hexdigest()}"'
+
+
+def objects_below(folder, key):
+    """Give the files below a folder as objects below a key."""
+    return {
+        f"{key}/{file.relative_to(folder)}": file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+
+
 class FarFileSystem(AbstractFileSystem):
     """Objects in a dictionary, as an object store has them: prefixes, ETags, ranges.
 
@@ -66,7 +80,7 @@ class FarFileSystem(AbstractFileSystem):
         data = self.objects[path]
         found = {"name": path, "size": len(data), "type": "file"}
         if self.etags:
-            found["ETag"] = f'"{hashlib.sha256(data).hexdigest()}"'
+            found["ETag"] = etag_of(data)
         return found
 
     def isdir(self, path):
@@ -152,8 +166,7 @@ class ConditionalFarFileSystem(FarFileSystem):
 
     def cat_ranges(self, paths, *args, if_match=None, **kwargs):
         for path in set(paths) & set(self.objects):
-            etag = f'"{hashlib.sha256(self.objects[path]).hexdigest()}"'
-            if if_match not in (None, etag):
+            if if_match not in (None, etag_of(self.objects[path])):
                 raise SourceChanged(path)
         return super().cat_ranges(paths, *args, **kwargs)
 

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import zarr
-from remote_files import FarBackend, FarFileSystem, open_far
+from remote_files import FarBackend, FarFileSystem, objects_below, open_far
 
 from activecore import BackendError, Cost, SourceChanged, StorageBackend
 
@@ -89,12 +89,7 @@ def test_somebody_asks_where_an_answer_is_not(monkeypatch, fs, says):
 def test_of_no_version_nothing_is_confirmed(monkeypatch, tmp_path):
     group = zarr.open_group(tmp_path / "x.zarr", mode="w")
     group.create_array("x", data=VALUES, chunks=(2, 100))
-    objects = {
-        f"b/x.zarr/{path.relative_to(tmp_path / 'x.zarr')}": path.read_bytes()
-        for path in (tmp_path / "x.zarr").rglob("*")
-        if path.is_file()
-    }
-    fs = FarFileSystem(objects)
+    fs = FarFileSystem(objects_below(tmp_path / "x.zarr", "b/x.zarr"))
     array = open_far(monkeypatch, fs, "b/x.zarr", "x")
     monkeypatch.setattr(array._session, "backends", (Confirming(fs),))
     assert array.max() == VALUES.max()

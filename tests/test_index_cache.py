@@ -61,6 +61,19 @@ def write(path, value, *, kind="netcdf4"):
             tas[:] = value
 
 
+@pytest.fixture
+def objects(tmp_path):
+    """A file of ones, as the one object of a store."""
+    write(tmp_path / "tas.nc", 1)
+    return {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
+
+
+def assert_one_request_opens_it(monkeypatch, fs, cache):
+    array = open_far(monkeypatch, fs, "bucket/tas.nc", "tas", cache=cache)
+    assert fs.rounds == [(("info", "bucket/tas.nc"),)]
+    assert array.mean() == 1
+
+
 @pytest.mark.parametrize("kind", ["netcdf4", "extensible", "classic"])
 def test_opening_again_costs_one_request(monkeypatch, tmp_path, cache, kind):
     write(tmp_path / "tas.nc", 1, kind=kind)
@@ -71,15 +84,10 @@ def test_opening_again_costs_one_request(monkeypatch, tmp_path, cache, kind):
     assert [path.stat().st_mode & 0o777 for path in entries(cache)] == [0o600]
     (folder,) = cache.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
-    again = FarFileSystem(objects)
-    array = open_far(monkeypatch, again, "bucket/tas.nc", "tas", cache=cache)
-    assert again.rounds == [(("info", "bucket/tas.nc"),)]
-    assert array.mean() == 1
+    assert_one_request_opens_it(monkeypatch, FarFileSystem(objects), cache)
 
 
-def test_the_first_opening_takes_one_round_more(monkeypatch, tmp_path, cache):
-    write(tmp_path / "tas.nc", 1)
-    objects = {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
+def test_the_first_opening_takes_one_round_more(monkeypatch, objects, cache):
     without, with_cache = FarFileSystem(objects), FarFileSystem(objects)
     open_far(monkeypatch, without, "bucket/tas.nc", "tas")
     open_far(monkeypatch, with_cache, "bucket/tas.nc", "tas", cache=cache)
@@ -87,11 +95,7 @@ def test_the_first_opening_takes_one_round_more(monkeypatch, tmp_path, cache):
     assert len(with_cache.rounds) <= 4
 
 
-def test_it_does_not_where_the_store_is_held_to_the_version(
-    monkeypatch, tmp_path, cache
-):
-    write(tmp_path / "tas.nc", 1)
-    objects = {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
+def assert_a_cache_costs_no_round(monkeypatch, objects, cache):
     without, with_cache = (
         ConditionalFarFileSystem(objects),
         ConditionalFarFileSystem(objects),
@@ -100,15 +104,16 @@ def test_it_does_not_where_the_store_is_held_to_the_version(
     array = open_far(monkeypatch, with_cache, "bucket/tas.nc", "tas", cache=cache)
     assert with_cache.rounds == without.rounds
     assert array.mean() == 1
-    again = ConditionalFarFileSystem(objects)
-    array = open_far(monkeypatch, again, "bucket/tas.nc", "tas", cache=cache)
-    assert again.rounds == [(("info", "bucket/tas.nc"),)]
-    assert array.mean() == 1
 
 
-def test_a_store_without_a_name_is_opened_all_the_same(monkeypatch, tmp_path, cache):
-    write(tmp_path / "tas.nc", 1)
-    objects = {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
+def test_it_does_not_where_the_store_is_held_to_the_version(
+    monkeypatch, objects, cache
+):
+    assert_a_cache_costs_no_round(monkeypatch, objects, cache)
+    assert_one_request_opens_it(monkeypatch, ConditionalFarFileSystem(objects), cache)
+
+
+def test_a_store_without_a_name_is_opened_all_the_same(monkeypatch, objects, cache):
     fs = ConditionalFarFileSystem(objects, fsid=None)
     assert open_far(monkeypatch, fs, "bucket/tas.nc", "tas", cache=cache).mean() == 1
     assert entries(cache) == []
@@ -401,20 +406,10 @@ def test_a_folder_that_cannot_be_made_is_no_error(tmp_path, caplog, what):
 
 
 def test_a_folder_that_may_not_be_looked_into_changes_nothing_else(
-    monkeypatch, tmp_path
+    monkeypatch, objects, tmp_path
 ):
-    write(tmp_path / "tas.nc", 1)
-    objects = {"bucket/tas.nc": (tmp_path / "tas.nc").read_bytes()}
-    without, with_cache = (
-        ConditionalFarFileSystem(objects),
-        ConditionalFarFileSystem(objects),
-    )
-    open_far(monkeypatch, without, "bucket/tas.nc", "tas")
     # Too long a name is refused to everybody; a lack of rights not to root.
-    cache = tmp_path / ("x" * 300)
-    array = open_far(monkeypatch, with_cache, "bucket/tas.nc", "tas", cache=cache)
-    assert with_cache.rounds == without.rounds
-    assert array.mean() == 1
+    assert_a_cache_costs_no_round(monkeypatch, objects, tmp_path / ("x" * 300))
 
 
 def test_the_oldest_go_first_when_there_is_too_much(cache):

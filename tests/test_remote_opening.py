@@ -17,6 +17,7 @@ from remote_files import (
     ConditionalFarFileSystem,
     FarBackend,
     FarFileSystem,
+    objects_below,
     open_far,
 )
 
@@ -266,11 +267,7 @@ def zarr_objects(path, **how):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that v3 does not have that yet
             zarr.consolidate_metadata(path)
-    return {
-        f"bucket/x.zarr/{file.relative_to(path)}": file.read_bytes()
-        for file in path.rglob("*")
-        if file.is_file()
-    }
+    return objects_below(path, "bucket/x.zarr")
 
 
 @pytest.mark.parametrize("consolidated", [False, True])
@@ -399,12 +396,7 @@ def test_the_tables_of_many_shards_come_together(monkeypatch, tmp_path):
     )
     values = np.arange(4000.0).reshape(200, 20)
     array[:] = values
-    objects = {
-        f"bucket/x.zarr/{file.relative_to(tmp_path / 'x')}": file.read_bytes()
-        for file in (tmp_path / "x").rglob("*")
-        if file.is_file()
-    }
-    fs = FarFileSystem(objects)
+    fs = FarFileSystem(objects_below(tmp_path / "x", "bucket/x.zarr"))
     # Boxes of one chunk each: 200 of them, in 50 shards.
     monkeypatch.setattr(FarBackend, "batch_chunks", 1)
     tas = open_far(monkeypatch, fs, "bucket/x.zarr", "tas")

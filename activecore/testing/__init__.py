@@ -21,6 +21,7 @@ pytest.register_assert_rewrite(
             "damage",
             "declarations",
             "failures",
+            "filesystems",
             "lifetime",
             "sharing",
         )

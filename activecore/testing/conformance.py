@@ -6,6 +6,7 @@ from activecore.testing.answers import AnswerChecks
 from activecore.testing.damage import DamageChecks
 from activecore.testing.declarations import DeclarationChecks
 from activecore.testing.failures import FailureChecks
+from activecore.testing.filesystems import FilesystemChecks
 from activecore.testing.lifetime import LifetimeChecks
 from activecore.testing.sharing import SharingChecks
 
@@ -14,6 +15,7 @@ __all__ = ["BackendConformance"]
 
 class BackendConformance(
     DeclarationChecks,
+    FilesystemChecks,
     AnswerChecks,
     FailureChecks,
     DamageChecks,

@@ -22,22 +22,12 @@ from activecore.readers.remote.conditional import (
     Pieces,
     strong_etag,
 )
-from activecore.readers.remote.source import (
-    HEAD_BYTES,
-    TAIL_BYTES,
-    RemoteBytes,
-)
+from activecore.readers.remote.source import HEAD_BYTES, TAIL_BYTES, RemoteBytes
 
 if TYPE_CHECKING:
     import fsspec
 
-__all__ = [
-    "RememberingFileSystem",
-    "keep",
-    "lasting",
-    "read_documents",
-    "remembering",
-]
+__all__ = ["RememberingFileSystem", "keep", "lasting", "remembering"]
 
 
 def remembering(
@@ -92,33 +82,6 @@ def keep(fs: fsspec.AbstractFileSystem) -> None:
 def lasting(fs: fsspec.AbstractFileSystem) -> fsspec.AbstractFileSystem:
     """Give the filesystem for what goes on after opening, which remembers nothing."""
     return fs.inner if isinstance(fs, RememberingFileSystem) else fs
-
-
-def read_documents(
-    fs: fsspec.AbstractFileSystem, paths: Sequence[str], at_least: int | None = None
-) -> list[Any]:
-    """Read objects that describe others, all together.
-
-    Parameters
-    ----------
-    fs
-        ``remembering``'s filesystem, or any other.
-    paths
-        The objects.
-    at_least
-        How many bytes of each must come; None: all.
-
-    Returns
-    -------
-    list
-        Their bytes or, for each that could not be read, the exception.
-    """
-    if isinstance(fs, RememberingFileSystem) and fs.remembers_documents:
-        return fs.documents(paths)
-    # From 0 and not None: for a whole object s3fs first asks for its size.
-    starts, ends = [0] * len(paths), [at_least] * len(paths)
-    answers: list[Any] = fs.cat_ranges(list(paths), starts, ends, on_error="return")
-    return answers
 
 
 class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
@@ -290,11 +253,10 @@ class RememberingFileSystem(AbstractFileSystem):  # type: ignore[misc] # untyped
         except Exception as error:  # noqa: BLE001 - as ``cat_ranges`` gives it
             return [error] * len(paths)
         known = {**self._documents, **dict(zip(new, found, strict=True))}
-        self._documents = {
-            path: one
-            for path, one in known.items()
-            if isinstance(one, Exception) or strong_etag(one[0]) is not None
-        }
+        for path in new:
+            document = known[path]
+            if isinstance(document, Exception) or strong_etag(document[0]) is not None:
+                self._documents[path] = document
         answers = [known[path] for path in paths]
         return [one if isinstance(one, Exception) else one[1] for one in answers]
 

@@ -19,7 +19,7 @@ from activecore.errors import (
 )
 from activecore.model import ChunkIndex, source_version
 from activecore.readers.filesystem import filesystem_errors
-from activecore.readers.remote.filesystem import read_documents
+from activecore.readers.remote.filesystem import RememberingFileSystem
 from activecore.readers.zarr.index import ZarrIndex
 
 if TYPE_CHECKING:
@@ -120,6 +120,22 @@ def read_all(
     return answers
 
 
+def _read_documents(
+    fs: fsspec.AbstractFileSystem, paths: Sequence[str], at_least: int | None = None
+) -> list[Any]:
+    """Read documents, all together, as ``read_all`` gives them.
+
+    Parameters
+    ----------
+    at_least
+        How many bytes of each must come; None: all.
+    """
+    if isinstance(fs, RememberingFileSystem) and fs.remembers_documents:
+        return fs.documents(paths)
+    # From 0 and not None: for a whole object s3fs first asks for its size.
+    return read_all(fs, paths, [0] * len(paths), [at_least] * len(paths))
+
+
 def is_store(fs: fsspec.AbstractFileSystem, path: str) -> bool:
     """Tell whether there is a metadata document at the root of a store.
 
@@ -129,7 +145,7 @@ def is_store(fs: fsspec.AbstractFileSystem, path: str) -> bool:
         That could not be found out.
     """
     paths = [f"{path.rstrip('/')}/{name}" for name in METADATA_NAMES]
-    answers = read_documents(fs, paths, at_least=1)
+    answers = _read_documents(fs, paths, at_least=1)
     if not all(isinstance(answer, BaseException) for answer in answers):
         return True
     for answer in answers:
@@ -148,7 +164,7 @@ class DirectoryDocuments:
     def read(self, keys: Sequence[str]) -> list[bytes | None]:
         """Read documents, all together; None for each that is not there."""
         paths = [self._path(key) for key in keys]
-        answers = read_documents(self._fs, paths)
+        answers = _read_documents(self._fs, paths)
         return [
             self._document(path, answer)
             for path, answer in zip(paths, answers, strict=True)

@@ -116,14 +116,15 @@ class ObjectFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc] # untyp
             return self.info(path), []
         if isinstance(head, ActiveCoreError):
             raise head
-        info = self._info(address, head.meta)
-        etag = info.get("ETag")
-        if etag is None:
+        if head.meta.strong_etag is None:
             # What is asked for in the end is asked for now: a server may say more of an
             # object where it is not asked for its bytes.
             return self.info(path), []
+        info = self._info(address, head.meta)
+        if info["type"] == "directory":  # a page stood where it is
+            return info, []
         pieces = [(0, bytes(head.data))]
-        if isinstance(tail, Reply) and tail.meta.etag == etag:
+        if isinstance(tail, Reply) and tail.meta.etag == head.meta.etag:
             pieces.append((tail.meta.size - len(tail.data), bytes(tail.data)))
         return info, pieces
 

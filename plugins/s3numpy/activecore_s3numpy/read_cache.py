@@ -121,9 +121,11 @@ class ReadCache:
             Which of them still have to be read.
         """
         missing = np.ones(len(offsets), dtype=bool)
+        if etag is None:
+            return missing
         with self._lock:
-            pieces = None if etag is None else self._objects.get((address, etag))
-            if etag is None or pieces is None:
+            pieces = self._objects.get((address, etag))
+            if pieces is None:
                 return missing
             self._objects.move_to_end((address, etag))
         within = np.searchsorted(pieces.starts, offsets, side="right") - 1

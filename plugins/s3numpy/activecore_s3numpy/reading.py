@@ -42,6 +42,11 @@ class Wanted:
     most: int | None = None
     """Bytes that one of them may have at most; None: any number."""
 
+    @property
+    def etag(self) -> str | None:
+        """The version, if it is one that the store can be held to; else None."""
+        return self.version if is_strong(self.version) else None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
@@ -80,13 +85,7 @@ def read_wanted(client: Client, wanted: Wanted) -> Found:
     cost = Cost(
         len(runs), bytes_read=received, bytes_received=received, retries=retries
     )
-    return Found(chunks, cost, is_confirmed=_etag(wanted) is not None)
-
-
-def _etag(wanted: Wanted) -> str | None:
-    """Give the version, if it is one that the store can be held to."""
-    version = wanted.version
-    return version if is_strong(version) else None
+    return Found(chunks, cost, is_confirmed=wanted.etag is not None)
 
 
 def _runs(
@@ -96,7 +95,7 @@ def _runs(
 
     Of what is held already ``chunks`` is told.
     """
-    if_match = _etag(wanted)
+    if_match = wanted.etag
     for source, positions in group_by_source(wanted.sources):
         address = Address.parse(source, bucket=client.options.bucket)
         offsets, sizes = wanted.offsets[positions], wanted.sizes[positions]
